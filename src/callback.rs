@@ -1,0 +1,59 @@
+//! Whether this thread is inside a callback of the program.
+//!
+//! Owns one mark per thread. Refuses to know which callback it is, and of which client: a wait
+//! inside any of them could be for a thread that itself waits for this one, so functions that
+//! would wait ask [`inside`] and answer `SIO_E_STATE`.
+
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+/// Marks this thread as inside a callback until the guard is dropped. Guards may nest.
+#[must_use = "the mark is gone with the guard"]
+pub fn enter() -> Guard {
+    DEPTH.set(DEPTH.get() + 1);
+    Guard { same_thread: PhantomData }
+}
+
+/// Whether a callback of the program runs on this thread now.
+pub fn inside() -> bool {
+    DEPTH.get() > 0
+}
+
+/// The mark of a callback that runs on this thread; made by [`enter`].
+#[derive(Debug)]
+pub struct Guard {
+    /// The mark belongs to the thread that set it, so the guard must not leave it.
+    same_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Guard { same_thread: PhantomData } = self;
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+thread_local! {
+    // Constant and without a destructor, so that it can be asked at any time, also while a
+    // foreign thread is being torn down.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_inside_until_the_last_guard_is_gone() {
+        assert!(!inside());
+        let outer = enter();
+        let inner = enter();
+        drop(inner);
+        assert!(inside());
+        std::thread::spawn(|| assert!(!inside())).join().unwrap();
+        drop(outer);
+        assert!(!inside());
+    }
+}

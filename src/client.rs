@@ -1,0 +1,492 @@
+//! The client as a Rust program sees it: what each function of the C interface does.
+//!
+//! Owns the order of things in a call: check the arguments, enter the monitor, wait, note the
+//! failure. Refuses to know sockets and packets.
+
+#![forbid(unsafe_code)]
+
+mod stats;
+
+use std::sync::Arc;
+
+use crate::core::{Core, DialPlan, MaySend};
+use crate::driver;
+use crate::error::{Failure, Phase, Status};
+use crate::log::{Level, Log, Sink};
+use crate::message::Message;
+use crate::monitor::{Denied, Shared, Stop};
+use crate::outgoing::Checked;
+use crate::session::{Left, Settings, State};
+use crate::sleepers::{Place, Queue, Timeout};
+
+/// One connection to one namespace of one server. Every method may be called from any thread.
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    /// A client with every option at its default. Makes no connection and starts no thread.
+    pub fn new() -> Self {
+        let shared = Shared::new(Core::new(rand::random()), Log::from_environment());
+        Client { shared }
+    }
+
+    /// Sets an option; `None` restores its default.
+    pub fn set(&self, name: &str, value: Option<&str>) -> Result<(), Status> {
+        self.noted(|core| core.options.set(name, value))
+    }
+
+    /// Sets a numeric or on/off option.
+    pub fn set_int(&self, name: &str, value: i64) -> Result<(), Status> {
+        self.noted(|core| core.options.set_int(name, value))
+    }
+
+    /// An option's value as text; empty if it has none.
+    pub fn option(&self, name: &str) -> String {
+        self.shared.with(|core, _| core.options.value(name)).unwrap_or_default()
+    }
+
+    /// Sets a header of every request of the attempts that follow. No value removes it, no name
+    /// removes all.
+    pub fn set_header(&self, name: Option<&str>, value: Option<&str>) -> Result<(), Status> {
+        self.noted(|core| core.options.set_header(name, value))
+    }
+
+    /// Sends lines of this level and more severe to a function.
+    pub fn set_log(&self, sink: Option<(Level, Sink)>) -> Result<(), Status> {
+        self.enter()?;
+        self.shared.log.set(sink).map_err(|failure| self.fail(failure))
+    }
+
+    /// Connects, to the option "url" if none is given.
+    pub fn connect(&self, url: Option<&str>, timeout: Timeout) -> Result<(), Status> {
+        self.enter()?;
+        if let Some(url) = url {
+            let idle = self.noted(|core| match core.state() {
+                State::New | State::Closed => core.options.set("url", Some(url)),
+                _ => Err(already_connected(core)),
+            });
+            idle?;
+        }
+        if timeout.is_zero() {
+            let failure = self.noted(|core| prepare(core).map(drop));
+            failure?;
+            let text = "connect was given a timeout of 0, so nothing was tried";
+            return Err(self.fail(Failure::new(Status::Timeout, text)));
+        }
+        if crate::callback::inside() {
+            return Err(self.fail(in_callback("connect")));
+        }
+        self.shared.start_driver().map_err(|denied| self.denied(denied))?;
+        let begun = self.shared.with(|core, effects| {
+            if core.is_freed() {
+                return Err(core.fail(core.end()));
+            }
+            if self.shared.take_interrupt(core, effects) {
+                return Err(Status::Interrupted);
+            }
+            match prepare(core) {
+                Err(failure) => Err(core.fail(failure)),
+                Ok((settings, plan)) => {
+                    if !core.options.auth_is_object() {
+                        effects.log(Level::Warn, || {
+                            "the option \"auth\" is no JSON object: python servers take it, Node \
+                             servers close the connection without a word"
+                                .into()
+                        });
+                    }
+                    core.connect(settings, plan, driver::now(), effects);
+                    Ok(core.attempt())
+                }
+            }
+        });
+        let attempt = begun.map_err(|denied| self.denied(denied))??;
+        let waited = self.shared.wait(Queue::Link, timeout, |core, _, _| {
+            if core.attempt() != attempt {
+                let text = "the connection was ended, and another begun, by other threads";
+                return Some(Err(Failure::new(Status::Disconnected, text)));
+            }
+            match core.state() {
+                State::Connecting => None,
+                State::Connected => Some(Ok(())),
+                // Connected, and left by another thread before this one looked.
+                State::Closing if core.session.epoch() > 0 => Some(Ok(())),
+                _ => Some(Err(core.connect_end())),
+            }
+        });
+        match waited {
+            Ok(outcome) => outcome.map_err(|failure| self.fail(failure)),
+            Err(Stop::TimedOut) => Err(self.abandon(attempt, Some(timeout))),
+            Err(Stop::Interrupted) => Err(self.abandon(attempt, None)),
+            Err(stop) => Err(self.stopped(stop, "connect")),
+        }
+    }
+
+    /// Waits until everything emitted so far has been handed to the system.
+    pub fn flush(&self, timeout: Timeout) -> Result<(), Status> {
+        let mut target = None;
+        let place = Place::new();
+        let waiting = Some(Arc::clone(&place));
+        self.finish(
+            "flush",
+            self.shared.wait_at(waiting, Queue::Flush, timeout, |core, _, _| {
+                let target = *target.get_or_insert_with(|| core.outbox.last_sequence());
+                place.await_packet(target);
+                match core.state() {
+                    State::Connecting => return None,
+                    State::Connected => (),
+                    State::New | State::Closing | State::Closed => {
+                        core.outbox.take_loss();
+                        return Some(Err(core.end()));
+                    }
+                }
+                if core.outbox.take_loss() {
+                    let text = "packets that were emitted before were lost with a connection";
+                    return Some(Err(Failure::new(Status::Disconnected, text)));
+                }
+                core.outbox.is_flushed(target).then_some(Ok(()))
+            }),
+        )
+    }
+
+    /// Sends what was emitted, leaves the namespace, closes the connection.
+    pub fn disconnect(&self, timeout: Timeout) -> Result<(), Status> {
+        if crate::callback::inside() && !timeout.is_zero() {
+            let idle = self
+                .shared
+                .with(|core, _| matches!(core.state(), State::New | State::Closed))
+                .map_err(|denied| self.denied(denied))?;
+            return if idle { Ok(()) } else { Err(self.fail(in_callback("disconnect"))) };
+        }
+        let mut attempt = None;
+        let waited = self.shared.wait(Queue::Link, timeout, |core, effects, _| {
+            match core.state() {
+                State::Connecting => {
+                    core.leave(driver::now(), effects);
+                    return Some(Ok(()));
+                }
+                State::Connected if attempt.is_none() => {
+                    attempt = Some(core.attempt());
+                    core.leave(driver::now(), effects);
+                    return None;
+                }
+                State::Closing if attempt.is_none_or(|attempt| attempt == core.attempt()) => {
+                    attempt = Some(core.attempt());
+                    return None;
+                }
+                _ => (),
+            }
+            // The end of one that has been replaced by another connection is known to nobody.
+            let mine = attempt.is_some_and(|attempt| attempt == core.attempt());
+            Some(match core.session.left().filter(|_| mine) {
+                None | Some(Left::Confirmed) => Ok(()),
+                Some(Left::Unknown) => Err(unconfirmed()),
+                Some(Left::Lost) => Err(core.end()),
+            })
+        });
+        match waited {
+            Ok(outcome) => outcome.map_err(|failure| self.fail(failure)),
+            Err(Stop::TimedOut) => {
+                let gave_up = self.shared.with(|core, effects| {
+                    if Some(core.attempt()) == attempt && core.state() == State::Closing {
+                        core.give_up(unconfirmed(), driver::now(), effects);
+                    }
+                    core.fail(unconfirmed())
+                });
+                Err(gave_up.unwrap_or_else(|denied| self.denied(denied)))
+            }
+            Err(stop) => Err(self.stopped(stop, "disconnect")),
+        }
+    }
+
+    /// Emits an event. Returns once it is queued for sending.
+    pub fn emit(
+        &self,
+        event: &str,
+        args: Option<&str>,
+        buffers: &[&[u8]],
+        timeout: Timeout,
+    ) -> Result<(), Status> {
+        let checked = self.check(event, args, buffers)?;
+        let sending = checked.sending();
+        let waited = self.shared.wait(Queue::Room, timeout, |core, effects, next| {
+            match core.may_send(&sending, next) {
+                MaySend::Yes { connected } => {
+                    core.emit(&sending, connected, driver::now, effects);
+                    Some(Ok(()))
+                }
+                MaySend::NotYet => None,
+                MaySend::Refused(failure) => Some(Err(failure)),
+            }
+        });
+        self.finish("emit", waited)
+    }
+
+    /// Emits an event and waits for the server's acknowledgement.
+    pub fn call(
+        &self,
+        event: &str,
+        args: Option<&str>,
+        buffers: &[&[u8]],
+        timeout: Timeout,
+    ) -> Result<Message, Status> {
+        let checked = self.check(event, args, buffers)?;
+        let sending = checked.sending();
+        let deadline = timeout.deadline();
+        let call = Core::new_call(Place::new(), driver::now());
+        let sent = self.shared.wait(Queue::Room, timeout, |core, effects, next| {
+            match core.may_send(&sending, next) {
+                // It would only be sent to time out at once.
+                MaySend::Yes { .. } if timeout.is_zero() => None,
+                MaySend::Yes { .. } if crate::callback::inside() => Some(Err(in_callback("call"))),
+                MaySend::Yes { .. } if self.shared.take_interrupt(core, effects) => {
+                    Some(Err(Failure::new(Status::Interrupted, "")))
+                }
+                MaySend::Yes { connected } => {
+                    core.call(&sending, connected, &call, driver::now, effects);
+                    Some(Ok(()))
+                }
+                MaySend::NotYet => None,
+                MaySend::Refused(failure) => Some(Err(failure)),
+            }
+        });
+        self.finish("call", sent)?;
+        call.place.sleep(deadline);
+        if let Some(outcome) = call.take_outcome() {
+            let _ = self.shared.with(|core, _| core.sleepers.leave(Queue::Call, &call.place));
+            let reply = outcome.map_err(|failure| self.fail(failure))?;
+            return Ok(Message::reply(reply, &self.shared));
+        }
+        let ended = self.shared.with(|core, effects| {
+            core.sleepers.leave(Queue::Call, &call.place);
+            let freed = core.is_freed();
+            if let Some(outcome) = call.take_outcome() {
+                return outcome.map_err(|failure| core.fail(failure));
+            }
+            let paused = core.is_paused();
+            core.cancel_call(&call, effects);
+            Err(if freed {
+                core.fail(core.end())
+            } else if call.place.is_interrupted() {
+                Status::Interrupted
+            } else if paused {
+                let text = "the answer could not arrive in time: the receive queue is full and \
+                            reading is paused; receive what is waiting";
+                core.fail(Failure::new(Status::Full, text))
+            } else {
+                Status::Timeout
+            })
+        });
+        let reply = ended.map_err(|denied| self.denied(denied))??;
+        Ok(Message::reply(reply, &self.shared))
+    }
+
+    /// Takes the oldest event that the server sent.
+    pub fn receive(&self, timeout: Timeout) -> Result<Message, Status> {
+        let waited = self.shared.wait(Queue::Receive, timeout, |core, effects, _| {
+            match core.take(effects) {
+                Some(taken) => Some(Ok(taken)),
+                None if core.is_over() => Some(Err(core.end())),
+                None => None,
+            }
+        });
+        let (block, answer) = self.finish("receive", waited)?;
+        Ok(Message::event(block, answer, &self.shared))
+    }
+
+    /// Ends the waits of other threads, or the next one. May be called from a signal handler.
+    pub fn interrupt(&self) {
+        self.shared.interrupt();
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.shared.with(|core, _| core.state()).unwrap_or(State::Closed)
+    }
+
+    /// The transport in use: "websocket", or "" when not connected.
+    pub fn transport(&self) -> &'static str {
+        let connected = |core: &mut Core| matches!(core.state(), State::Connected | State::Closing);
+        match self.shared.with(|core, _| connected(core)) {
+            Ok(true) => "websocket",
+            _ => "",
+        }
+    }
+
+    /// The session id of the namespace; empty when not connected.
+    pub fn sid(&self) -> String {
+        self.shared.with(|core, _| core.session.sid().to_owned()).unwrap_or_default()
+    }
+
+    /// The text of the last failure.
+    pub fn error(&self) -> String {
+        let text = |core: &mut Core| core.failure().map(|failure| failure.text.clone());
+        match self.shared.with(|core, _| text(core)) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(denied) => denied.failure().text,
+        }
+    }
+
+    /// The last failure as a JSON object; without one, status 0.
+    pub fn error_json(&self) -> String {
+        let json = |core: &mut Core| core.failure().map(Failure::to_json);
+        match self.shared.with(|core, _| json(core)) {
+            Ok(json) => {
+                json.unwrap_or_else(|| r#"{"status":0,"name":"SIO_OK","text":""}"#.to_owned())
+            }
+            Err(denied) => denied.failure().to_json(),
+        }
+    }
+
+    /// A snapshot of the counters, as a JSON object.
+    pub fn stats(&self) -> String {
+        self.shared.with(|core, _| stats::json(core, driver::now())).unwrap_or_else(|_| "{}".into())
+    }
+
+    /// Notes a failure that was found before the client was entered, such as a NULL argument.
+    pub fn fail(&self, failure: Failure) -> Status {
+        let status = failure.status;
+        match self.shared.with(|core, _| core.fail(failure)) {
+            Ok(status) => status,
+            Err(Denied::Forked) => Denied::Forked.failure().status,
+            Err(_) => status,
+        }
+    }
+
+    /// Ends everything; calls that wait return. What is called later finds no connection.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// Tells everybody that a defect was met in one of this client's calls.
+    pub fn panicked(&self) {
+        let _ = self.shared.with(|core, effects| core.defect(effects));
+        self.shared.wake_everybody();
+    }
+
+    fn check<'a>(
+        &self,
+        event: &str,
+        args: Option<&'a str>,
+        buffers: &'a [&'a [u8]],
+    ) -> Result<Checked<'a>, Status> {
+        Checked::event(event, args, buffers).map_err(|failure| self.fail(failure))
+    }
+
+    fn enter(&self) -> Result<(), Status> {
+        self.shared.with(|_, _| ()).map_err(|denied| self.denied(denied))
+    }
+
+    /// Does what may fail, and notes the failure.
+    fn noted(&self, action: impl FnOnce(&mut Core) -> Result<(), Failure>) -> Result<(), Status> {
+        let outcome =
+            self.shared.with(|core, _| action(core).map_err(|failure| core.fail(failure)));
+        outcome.map_err(|denied| self.denied(denied))?
+    }
+
+    /// A connect that ran out of time, or was interrupted, leaves no connection behind.
+    fn abandon(&self, attempt: u64, timeout: Option<Timeout>) -> Status {
+        let ended = self.shared.with(|core, effects| {
+            let failure = match timeout {
+                Some(Timeout::Limit(limit)) => core.session.timeout("its timeout", limit),
+                _ => Failure::new(Status::Interrupted, "connect was interrupted"),
+            };
+            if core.attempt() == attempt && core.state() != State::Closed {
+                core.give_up(failure.clone(), driver::now(), effects);
+            }
+            core.fail(failure)
+        });
+        ended.unwrap_or_else(|denied| self.denied(denied))
+    }
+
+    fn finish<T>(&self, what: &str, waited: Result<Result<T, Failure>, Stop>) -> Result<T, Status> {
+        match waited {
+            Ok(Ok(result)) => Ok(result),
+            // Outcomes rather than faults leave the last failure as it was.
+            Ok(Err(Failure { status: status @ Status::Interrupted, .. })) => Err(status),
+            Ok(Err(failure)) => Err(self.fail(failure)),
+            Err(stop) => Err(self.stopped(stop, what)),
+        }
+    }
+
+    fn stopped(&self, stop: Stop, what: &str) -> Status {
+        match stop {
+            Stop::TimedOut => Status::Timeout,
+            Stop::Interrupted => Status::Interrupted,
+            Stop::InCallback => self.fail(in_callback(what)),
+            Stop::Freed => Status::Disconnected,
+            Stop::Denied(denied) => self.denied(denied),
+        }
+    }
+
+    fn denied(&self, denied: Denied) -> Status {
+        let failure = denied.failure();
+        let status = failure.status;
+        if matches!(denied, Denied::System(_)) {
+            let _ = self.shared.with(|core, _| core.fail(failure));
+        }
+        status
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Client::new()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What an attempt reads from the options, once, as it begins.
+fn prepare(core: &mut Core) -> Result<(Settings, DialPlan), Failure> {
+    match core.state() {
+        State::New | State::Closed => (),
+        _ => return Err(already_connected(core)),
+    }
+    let options = &core.options;
+    options.check()?;
+    let Some(url) = &options.url else {
+        let text = "there is no URL: give one to connect, or set the option \"url\"";
+        return Err(Failure::new(Status::Invalid, text));
+    };
+    let url = url.meaning.clone();
+    let target = url.request_target(&options.path.meaning, "websocket");
+    let settings = Settings {
+        namespace: options.namespace.clone(),
+        auth: options.auth.clone(),
+        attempt_timeout: options.attempt_timeout,
+        request_timeout: options.request_timeout,
+        max_message_bytes: options.max_message_bytes,
+        max_attachments: options.max_attachments,
+        enforce_max_payload: options.enforce_max_payload,
+        target: url.origin(),
+    };
+    // The type byte of Engine.IO is no part of what the option counts.
+    let max_message = options.max_message_bytes.saturating_add(1);
+    let headers = options.headers.clone();
+    Ok((settings, DialPlan { url, target, headers, max_message }))
+}
+
+fn already_connected(core: &Core) -> Failure {
+    let text = match core.state() {
+        State::Connecting => "the client is connecting already",
+        State::Closing => "the client is still disconnecting; wait for disconnect to return",
+        _ => "the client is connected already; disconnect it first",
+    };
+    Failure::new(Status::State, text)
+}
+
+fn in_callback(what: &str) -> Failure {
+    let text = format!("{what} would have to wait, which is not allowed inside a callback");
+    Failure::new(Status::State, text)
+}
+
+fn unconfirmed() -> Failure {
+    let text = "disconnected, but the time ran out before the server had confirmed that it got \
+                everything";
+    Failure::new(Status::Timeout, text).in_phase(Phase::Session)
+}

@@ -1,0 +1,166 @@
+//! A door that one thread at a time may be inside, and whose emptying others can await.
+//!
+//! Owns who is inside and the wait for the end of a visit. Refuses to know what is done inside:
+//! a callback of the program, as a rule. Nobody waits to get in: who finds the door taken leaves
+//! the work to the one inside. Only who removes a callback waits, for the one visit during which
+//! it may still be running and for no later one, so that it does not wait for its successor.
+
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: Mutex<State>,
+    left: Condvar,
+}
+
+impl Gate {
+    /// An empty room.
+    pub fn new() -> Self {
+        Gate::default()
+    }
+
+    /// Goes in, unless some thread, be it this one, is inside.
+    pub fn try_enter(&self) -> Option<Pass<'_>> {
+        let mut state = self.lock();
+        if state.occupant.is_some() {
+            return None;
+        }
+        let thread = this_thread();
+        state.occupant = Some(thread);
+        state.visits += 1;
+        Some(Pass { gate: self, visit: Visit { number: state.visits, thread } })
+    }
+
+    /// The visit that goes on now, if any.
+    pub fn visit(&self) -> Option<Visit> {
+        let state = self.lock();
+        state.occupant.map(|thread| Visit { number: state.visits, thread })
+    }
+
+    /// Waits until that visit is over; later ones do not matter. A thread that waits for its own
+    /// visit would wait for ever: it gets `false` at once instead.
+    pub fn wait_for_end(&self, visit: Visit) -> bool {
+        if visit.is_mine() {
+            return false;
+        }
+        let mut state = self.lock();
+        while state.occupant.is_some() && state.visits == visit.number {
+            state = self.left.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under this lock, so a poisoned one still holds the truth.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The stay of one thread inside; it ends when this is dropped.
+#[derive(Debug)]
+#[must_use = "the visit ends with the pass"]
+pub struct Pass<'a> {
+    gate: &'a Gate,
+    visit: Visit,
+}
+
+impl Pass<'_> {
+    /// Which visit this is, for those who may have to wait for its end.
+    pub fn visit(&self) -> Visit {
+        self.visit
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.gate.lock().occupant = None;
+        self.gate.left.notify_all();
+    }
+}
+
+/// One visit: which it is, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    number: u64,
+    thread: u64,
+}
+
+impl Visit {
+    /// Whether this thread is the one inside.
+    pub fn is_mine(&self) -> bool {
+        self.thread == this_thread()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    occupant: Option<u64>,
+    visits: u64,
+}
+
+/// A number for this thread that no other has had. The handle that std keeps for a thread would
+/// do, but threads of the program may ask while their thread-local data is being destroyed.
+fn this_thread() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static NUMBER: Cell<u64> = const { Cell::new(0) };
+    }
+    if NUMBER.get() == 0 {
+        NUMBER.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    NUMBER.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn only_one_is_inside() {
+        let gate = Gate::new();
+        let pass = gate.try_enter().unwrap();
+        assert!(gate.try_enter().is_none());
+        thread::scope(|s| {
+            s.spawn(|| assert!(gate.try_enter().is_none()));
+        });
+        drop(pass);
+        assert!(gate.visit().is_none());
+        assert!(gate.try_enter().is_some());
+    }
+
+    #[test]
+    fn nobody_waits_for_itself() {
+        let gate = Gate::new();
+        let _pass = gate.try_enter().unwrap();
+        assert!(!gate.wait_for_end(gate.visit().unwrap()));
+    }
+
+    #[test]
+    fn a_wait_ends_with_its_visit_also_if_the_next_has_begun() {
+        let gate = &Gate::new();
+        let (waiting, is_waiting) = mpsc::channel();
+        thread::scope(|s| {
+            let pass = gate.try_enter().unwrap();
+            let visit = pass.visit();
+            assert_eq!(gate.visit(), Some(visit));
+            let waiter = s.spawn(move || {
+                waiting.send(()).unwrap();
+                assert!(gate.wait_for_end(visit));
+            });
+            is_waiting.recv().unwrap();
+            thread::sleep(Duration::from_millis(20));
+            assert!(!waiter.is_finished());
+            drop(pass);
+            let _next = gate.try_enter().unwrap();
+            waiter.join().unwrap();
+        });
+    }
+}

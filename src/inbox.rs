@@ -1,0 +1,422 @@
+//! What has arrived and waits for the program: order, limits, and what is dropped.
+//!
+//! Owns the queue of events as one run of bytes cut into chunks, so that a queued event costs its
+//! text and a small entry and no allocation. Refuses to know the wire: it is handed parcels whose
+//! text is checked, and it lays them out as the message that the program will read.
+
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+
+use crate::options::Overflow;
+use crate::packet::socket::BlockLayout;
+use crate::session::{Parcel, Part, Text};
+
+/// The name and arguments of one message, laid out as `name NUL args NUL`, with its buffers.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// The bytes that the layout and the parts point into.
+    pub bytes: Vec<u8>,
+    /// Where name and arguments stand.
+    pub layout: BlockLayout,
+    /// The byte buffers, in the order of their numbers.
+    pub parts: Vec<Part>,
+}
+
+/// What it takes to answer an event: the acknowledgement id and the connection it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerTo {
+    /// The id that the server gave.
+    pub id: u64,
+    /// The number of the connection that the event came by.
+    pub epoch: u64,
+}
+
+/// How an arriving event fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits for the program; so many older ones were dropped to make room.
+    Queued {
+        /// Events that "drop_oldest" gave up.
+        dropped: u64,
+    },
+    /// It was dropped.
+    Dropped,
+}
+
+/// Bytes in a chunk. An event that would fill more than half of one gets a block of its own.
+const CHUNK: usize = 64 * 1024;
+const OWN_BLOCK: usize = CHUNK / 2;
+
+/// What each queued event counts beside its bytes.
+pub const OVERHEAD: usize = 128;
+
+struct Chunk {
+    bytes: Vec<u8>,
+    read: usize,
+}
+
+struct Entry {
+    /// Bytes in the chunk; 0 if the event has a block of its own.
+    size: u32,
+    name_len: u32,
+    answer: Option<Box<AnswerTo>>,
+    extra: Option<Box<Extra>>,
+}
+
+/// What only events with buffers, or large ones, have.
+enum Extra {
+    /// Name, arguments and small buffers stand in the chunk.
+    InChunk { args_len: usize, parts: Vec<Part> },
+    /// All stands in a block of its own.
+    Own(Block),
+}
+
+impl Entry {
+    /// Bytes of text and buffers.
+    fn bytes(&self) -> usize {
+        let outside = match self.extra.as_deref() {
+            None => 0,
+            Some(Extra::InChunk { parts, .. }) => parts.iter().map(Part::outside).sum(),
+            Some(Extra::Own(block)) => block.len(),
+        };
+        self.size as usize + outside
+    }
+}
+
+/// The queue of events.
+pub struct Inbox {
+    chunks: VecDeque<Chunk>,
+    entries: VecDeque<Entry>,
+    /// Entries at the end that came before the namespace was acknowledged.
+    held: usize,
+    cost: usize,
+    cost_max: usize,
+    limit: usize,
+    overflow: Overflow,
+}
+
+impl Inbox {
+    /// An empty queue.
+    pub fn new(limit: usize, overflow: Overflow) -> Self {
+        Inbox {
+            chunks: VecDeque::new(),
+            entries: VecDeque::new(),
+            held: 0,
+            cost: 0,
+            cost_max: 0,
+            limit,
+            overflow,
+        }
+    }
+
+    /// Sets limit and policy for what comes from now on.
+    pub fn configure(&mut self, limit: usize, overflow: Overflow) {
+        self.limit = limit;
+        self.overflow = overflow;
+    }
+
+    /// Whether nothing can be taken.
+    pub fn is_empty(&self) -> bool {
+        self.entries.len() == self.held
+    }
+
+    /// Events that wait, those held back included.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes that wait, with the overhead of each event.
+    pub fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// The most that ever waited.
+    pub fn cost_max(&self) -> usize {
+        self.cost_max
+    }
+
+    /// Whether reading has to pause until the program takes something. What is held back cannot
+    /// be taken, so it never pauses.
+    pub fn is_full(&self) -> bool {
+        self.overflow == Overflow::Pause && self.cost >= self.limit && !self.is_empty()
+    }
+
+    /// Takes in an event. With `hold` it is not handed out before [`Inbox::release`]. With
+    /// `must_fit` an event for which there is no room is dropped whatever the policy.
+    pub fn push(
+        &mut self,
+        parcel: Parcel<'_>,
+        answer: Option<AnswerTo>,
+        hold: bool,
+        must_fit: bool,
+    ) -> Pushed {
+        let mut dropped = 0;
+        if self.cost >= self.limit {
+            match self.overflow {
+                Overflow::Pause if !hold && !must_fit => (),
+                Overflow::Pause | Overflow::DropNewest => return Pushed::Dropped,
+                Overflow::DropOldest => {
+                    while self.cost >= self.limit && self.drop_front() {
+                        dropped += 1;
+                    }
+                }
+            }
+        }
+        let answer = answer.map(Box::new);
+        let entry = match parcel {
+            Parcel::Plain { packet, text: Text::Here(text) } if text.len() < OWN_BLOCK => {
+                let chunk = self.chunk_with_room(text.len() + 16);
+                let start = chunk.len();
+                let layout = packet.write_block(text, chunk);
+                let size = chunk.len() - start;
+                let name_len = layout.name_len as u32;
+                Entry { size: size as u32, name_len, answer, extra: None }
+            }
+            Parcel::Assembled { block, layout, parts } if block.len() < OWN_BLOCK => {
+                let chunk = self.chunk_with_room(block.len());
+                chunk.extend_from_slice(block);
+                let parts = std::mem::take(parts);
+                let extra = Some(Box::new(Extra::InChunk { args_len: layout.args_len, parts }));
+                let (size, name_len) = (block.len() as u32, layout.name_len as u32);
+                Entry { size, name_len, answer, extra }
+            }
+            large => {
+                let extra = Some(Box::new(Extra::Own(Block::from_parcel(large))));
+                Entry { size: 0, name_len: 0, answer, extra }
+            }
+        };
+        self.held += usize::from(hold);
+        self.cost += entry.bytes() + OVERHEAD;
+        self.entries.push_back(entry);
+        self.cost_max = self.cost_max.max(self.cost);
+        Pushed::Queued { dropped }
+    }
+
+    /// Takes the oldest event.
+    pub fn pop(&mut self) -> Option<(Block, Option<AnswerTo>)> {
+        if self.is_empty() {
+            return None;
+        }
+        let entry = self.entries.pop_front()?;
+        self.cost -= entry.bytes() + OVERHEAD;
+        let answer = entry.answer.map(|answer| *answer);
+        let size = entry.size as usize;
+        let name_len = entry.name_len as usize;
+        let block = match entry.extra.map(|extra| *extra) {
+            None => Block {
+                bytes: self.consume(size),
+                layout: layout(name_len, size - name_len - 2),
+                parts: Vec::new(),
+            },
+            Some(Extra::InChunk { args_len, parts }) => {
+                Block { bytes: self.consume(size), layout: layout(name_len, args_len), parts }
+            }
+            Some(Extra::Own(block)) => block,
+        };
+        Some((block, answer))
+    }
+
+    /// Hands out from now on what was held back.
+    pub fn release(&mut self) {
+        self.held = 0;
+    }
+
+    /// Drops what is held back and says how much that was.
+    pub fn drop_held(&mut self) -> u64 {
+        let dropped = self.held as u64;
+        for entry in self.entries.drain(self.entries.len() - self.held..).rev() {
+            self.cost -= entry.bytes() + OVERHEAD;
+            if let (Some(chunk), size @ 1..) = (self.chunks.back_mut(), entry.size as usize) {
+                chunk.bytes.truncate(chunk.bytes.len() - size);
+                if chunk.bytes.len() == chunk.read && self.chunks.len() > 1 {
+                    self.chunks.pop_back();
+                }
+            }
+        }
+        self.held = 0;
+        dropped
+    }
+
+    /// Drops everything and says how many events that were.
+    pub fn clear(&mut self) -> u64 {
+        let dropped = self.entries.len() as u64;
+        self.entries.clear();
+        self.chunks.clear();
+        self.held = 0;
+        self.cost = 0;
+        dropped
+    }
+
+    fn drop_front(&mut self) -> bool {
+        self.held = self.held.min(self.entries.len().saturating_sub(1));
+        self.pop().is_some()
+    }
+
+    fn chunk_with_room(&mut self, bytes: usize) -> &mut Vec<u8> {
+        let fits = self
+            .chunks
+            .back()
+            .is_some_and(|chunk| chunk.bytes.len() + bytes <= chunk.bytes.capacity());
+        if !fits {
+            let bytes = Vec::with_capacity(CHUNK.max(bytes));
+            self.chunks.push_back(Chunk { bytes, read: 0 });
+        }
+        let last = self.chunks.len() - 1;
+        &mut self.chunks[last].bytes
+    }
+
+    /// Copies the next `size` bytes out and gives up a chunk that is used up.
+    fn consume(&mut self, size: usize) -> Vec<u8> {
+        loop {
+            let last = self.chunks.len() == 1;
+            let chunk = &mut self.chunks[0];
+            if chunk.read == chunk.bytes.len() && !last {
+                self.chunks.pop_front();
+                continue;
+            }
+            let bytes = chunk.bytes[chunk.read..chunk.read + size].to_vec();
+            chunk.read += size;
+            if chunk.read == chunk.bytes.len() && last {
+                chunk.bytes.clear();
+                chunk.read = 0;
+            }
+            return bytes;
+        }
+    }
+}
+
+impl Block {
+    /// Lays out a parcel in a block of its own.
+    pub fn from_parcel(parcel: Parcel<'_>) -> Self {
+        match parcel {
+            Parcel::Plain { packet, text: Text::Here(text) } => {
+                let mut bytes = Vec::with_capacity(text.len() + 8);
+                let layout = packet.write_block(text, &mut bytes);
+                Block { bytes, layout, parts: Vec::new() }
+            }
+            Parcel::Plain { packet, text: Text::Own(text) } => {
+                let (bytes, layout) = packet.into_block(text);
+                Block { bytes, layout, parts: Vec::new() }
+            }
+            Parcel::Assembled { block, layout, parts } => {
+                // A small block is the session's scratch: it is copied, so that the scratch
+                // keeps its room. A large one is worth more than its allocation.
+                let bytes =
+                    if block.len() < OWN_BLOCK { block.clone() } else { std::mem::take(block) };
+                Block { bytes, layout, parts: std::mem::take(parts) }
+            }
+        }
+    }
+
+    /// Bytes of text and buffers.
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.parts.iter().map(Part::outside).sum::<usize>()
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn layout(name_len: usize, args_len: usize) -> BlockLayout {
+    BlockLayout { name_start: 0, name_len, args_start: name_len + 1, args_len }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::socket;
+
+    fn push(inbox: &mut Inbox, text: &str) -> Pushed {
+        let packet = socket::parse(text).unwrap();
+        inbox.push(Parcel::Plain { packet: &packet, text: Text::Here(text) }, None, false, false)
+    }
+
+    fn number(block: &Block) -> usize {
+        let BlockLayout { args_start, args_len, .. } = block.layout;
+        let args = &block.bytes[args_start..args_start + args_len];
+        assert_eq!(block.bytes[args_start + args_len], 0);
+        std::str::from_utf8(&args[1..args.len() - 1]).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn events_come_out_in_order_and_the_memory_stays_flat() {
+        let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
+        let (mut next_in, mut next_out) = (0, 0);
+        for round in 0..2000 {
+            for _ in 0..(round % 97) {
+                push(&mut inbox, &format!("2[\"number\",{next_in}]"));
+                next_in += 1;
+            }
+            for _ in 0..(round % 97) {
+                let (block, _) = inbox.pop().unwrap();
+                assert_eq!(number(&block), next_out);
+                next_out += 1;
+            }
+            assert!(inbox.chunks.len() <= 2);
+        }
+        assert!(inbox.is_empty());
+        assert_eq!(inbox.cost(), 0);
+    }
+
+    #[test]
+    fn one_event_may_exceed_the_limit_and_then_reading_pauses() {
+        let mut inbox = Inbox::new(100, Overflow::Pause);
+        assert!(!inbox.is_full());
+        push(&mut inbox, &format!("2[\"n\",\"{}\"]", "x".repeat(500)));
+        assert!(inbox.is_full());
+        inbox.pop().unwrap();
+        assert!(!inbox.is_full());
+    }
+
+    #[test]
+    fn drop_newest_keeps_the_oldest_and_drop_oldest_the_newest() {
+        let mut inbox = Inbox::new(2 * OVERHEAD, Overflow::DropNewest);
+        let fates: Vec<_> = (0..4).map(|n| push(&mut inbox, &format!("2[\"n\",{n}]"))).collect();
+        assert_eq!(fates[2..], [Pushed::Dropped, Pushed::Dropped]);
+        assert_eq!(number(&inbox.pop().unwrap().0), 0);
+
+        let mut inbox = Inbox::new(2 * OVERHEAD, Overflow::DropOldest);
+        for n in 0..4 {
+            push(&mut inbox, &format!("2[\"n\",{n}]"));
+        }
+        assert_eq!(number(&inbox.pop().unwrap().0), 2);
+        assert_eq!(number(&inbox.pop().unwrap().0), 3);
+        assert!(inbox.pop().is_none());
+    }
+
+    #[test]
+    fn a_limit_of_zero_with_drop_newest_keeps_nothing() {
+        let mut inbox = Inbox::new(0, Overflow::DropNewest);
+        assert_eq!(push(&mut inbox, "2[\"n\",1]"), Pushed::Dropped);
+        assert!(inbox.pop().is_none());
+    }
+
+    #[test]
+    fn what_is_held_back_is_not_handed_out_before_its_release() {
+        let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
+        push(&mut inbox, "2[\"n\",0]");
+        let packet = socket::parse("2[\"n\",1]").unwrap();
+        let early = Parcel::Plain { packet: &packet, text: Text::Here("2[\"n\",1]") };
+        inbox.push(early, None, true, false);
+        assert_eq!(number(&inbox.pop().unwrap().0), 0);
+        assert!(inbox.pop().is_none());
+        inbox.release();
+        assert_eq!(number(&inbox.pop().unwrap().0), 1);
+    }
+
+    #[test]
+    fn dropping_what_is_held_back_keeps_the_rest() {
+        let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
+        push(&mut inbox, "2[\"n\",0]");
+        let packet = socket::parse("2[\"n\",1]").unwrap();
+        let early = Parcel::Plain { packet: &packet, text: Text::Here("2[\"n\",1]") };
+        inbox.push(early, None, true, false);
+        assert_eq!(inbox.drop_held(), 1);
+        assert_eq!(number(&inbox.pop().unwrap().0), 0);
+        assert!(inbox.pop().is_none());
+        assert_eq!(inbox.cost(), 0);
+    }
+}

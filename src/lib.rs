@@ -1,0 +1,53 @@
+//! A Socket.IO client (Socket.IO protocol 5 over Engine.IO protocol 4) as a shared library with a
+//! C interface. What is promised is `include/sio.h`; the modules below are public for the crate's
+//! own tests, benchmarks and fuzzers, and change without notice.
+//!
+//! Each client is one monitor: a mutex over the protocol's state, which callers and the driver
+//! enter alike. There is no command channel and no task between a caller and the session: emit
+//! locks, the session says whether it may go out, the bytes are appended to the out buffer, and if
+//! the connection is quiet the caller writes them to the socket itself.
+//!
+//! ```text
+//!  application threads         one lock, held for memory only             driver (the client's own thread, tokio)
+//!  emit call ack leave ─────▶ Session ──Transmit──▶ outbox ──frames──▶ transport ──bytes──▶ net ─▶ socket
+//!  receive ◀──────park────── inbox ◀──Event── Session ◀──Input── transport ◀──bytes── net ◀──── socket
+//!                     Effects, run after unlocking               timer, dial ◀──Action── Session
+//! ```
+//!
+//! | layer | knows | refuses to know |
+//! | --- | --- | --- |
+//! | [`ffi`] | C: pointers, strings, panics | the protocol |
+//! | [`client`], [`message`], [`outgoing`] | the Rust API: checks arguments, enters the monitor, waits | sockets |
+//! | [`monitor`] | the lock, `Effects` (wakes, a kick for the driver, a caller's write, log lines) run after unlocking | the protocol |
+//! | [`core`](mod@core) | what the lock guards: carries what one part decides to the others | sockets, clocks |
+//! | [`sleepers`], [`gate`] | who waits, each in a parking place of its own, until when. The only places that block | why they wait |
+//! | [`inbox`], [`outbox`] | order and limits of what waits for the program and for the network | the protocol |
+//! | [`session`] | the whole protocol, as (state, input, now) -> outputs: handshake, heartbeat, namespace, acks, reassembly, leaving | clock, randomness, threads, sockets |
+//! | [`packet`], [`json`] | text and bytes <-> packets | state |
+//! | [`transport`] | Engine.IO packets <-> websocket frames | Socket.IO |
+//! | [`net`], [`url`] | dialling: names, TCP; headers | Engine.IO |
+//! | [`driver`] | the client's thread: a tokio current-thread runtime, one loop of socket, timer and action | what to do: it asks the session |
+//! | [`sys`] | all that differs by system | everything else |
+
+pub mod callback;
+pub mod client;
+pub mod core;
+pub mod driver;
+pub mod error;
+pub mod ffi;
+pub mod gate;
+pub mod inbox;
+pub mod json;
+pub mod log;
+pub mod message;
+pub mod monitor;
+pub mod net;
+pub mod options;
+pub mod outbox;
+pub mod outgoing;
+pub mod packet;
+pub mod session;
+pub mod sleepers;
+pub mod sys;
+pub mod transport;
+pub mod url;

@@ -1,0 +1,380 @@
+//! The lock, what is done after unlocking, and waiting.
+//!
+//! Owns the one mutex of a client, and the rule that nothing but memory is touched under it:
+//! whatever a change of state calls for (waking, telling the driver, writing to the socket, the
+//! log) is collected as [`Effects`] and run after unlocking. Refuses to know the protocol: what
+//! the lock guards is [`Core`], which asks the session.
+
+#![forbid(unsafe_code)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::core::Core;
+use crate::driver;
+use crate::error::{Failure, Status};
+use crate::log::{Level, Log};
+use crate::net::wire::Wire;
+use crate::session::Moment;
+use crate::sleepers::{Place, Queue, Timeout};
+use crate::sys::{self, Signal};
+
+/// One client, as its callers, its messages and its driver share it.
+pub struct Shared {
+    core: Mutex<Core>,
+    /// Where the client's lines go.
+    pub log: Log,
+    /// The fork generation in which the client was made.
+    generation: u64,
+    /// An interrupt that nobody has taken yet.
+    interrupt: AtomicBool,
+    /// The doorbell of the driver, there from the moment that anybody may wait.
+    signal: OnceLock<Signal>,
+    driver: Mutex<Option<JoinHandle<()>>>,
+    /// The descriptor of the open socket, for a child process that frees the client; -1 for none.
+    socket: AtomicI32,
+}
+
+/// Why a wait ended without what was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The time ran out.
+    TimedOut,
+    /// An interrupt came.
+    Interrupted,
+    /// It would have waited inside a callback.
+    InCallback,
+    /// The client is being freed.
+    Freed,
+    /// The client cannot be entered, or the system refused what a wait needs.
+    Denied(Denied),
+}
+
+/// Why a client cannot be entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// This is a child process of the one that made the client.
+    Forked,
+    /// A defect of the library left the client in an unknown state.
+    Poisoned,
+    /// The system refused a thread or a descriptor, with this error number.
+    System(i32),
+}
+
+impl Denied {
+    /// What a call returns for it, and why.
+    pub fn failure(self) -> Failure {
+        match self {
+            Denied::Forked => Failure::new(
+                Status::State,
+                "this client was made before fork() and belongs to the parent process; \
+                 make a new one in the child",
+            ),
+            Denied::Poisoned => Failure::new(
+                Status::Internal,
+                "a defect in the library was met earlier and this client is unusable; \
+                 free it and report the defect",
+            ),
+            Denied::System(code) => {
+                let mut failure = Failure::new(
+                    Status::System,
+                    format!(
+                        "cannot start the client's thread: {}",
+                        std::io::Error::from_raw_os_error(code)
+                    ),
+                );
+                failure.details.os_error = Some(code);
+                failure
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// A client that is not connected and has no thread.
+    pub fn new(core: Core, log: Log) -> Arc<Self> {
+        // Without the handler a child is not told apart; there is nobody to report that to.
+        let _ = sys::register_fork_handler();
+        Arc::new(Shared {
+            core: Mutex::new(core),
+            log,
+            generation: sys::generation(),
+            interrupt: AtomicBool::new(false),
+            signal: OnceLock::new(),
+            driver: Mutex::new(None),
+            socket: AtomicI32::new(-1),
+        })
+    }
+
+    /// Enters the monitor, and runs the effects after leaving it.
+    pub fn with<R>(
+        &self,
+        action: impl FnOnce(&mut Core, &mut Effects<'_>) -> R,
+    ) -> Result<R, Denied> {
+        let mut core = self.enter()?;
+        let mut effects = Effects::new(&self.log);
+        let result = action(&mut core, &mut effects);
+        drop(core);
+        effects.run(self);
+        Ok(result)
+    }
+
+    /// Tries `attempt` until it gives a result, sleeping between the tries in `queue`.
+    ///
+    /// `attempt` is told whether it is its turn: whether nobody waits in the queue before it.
+    pub fn wait<R>(
+        self: &Arc<Self>,
+        queue: Queue,
+        timeout: Timeout,
+        attempt: impl FnMut(&mut Core, &mut Effects<'_>, bool) -> Option<R>,
+    ) -> Result<R, Stop> {
+        self.wait_at(None, queue, timeout, attempt)
+    }
+
+    /// The same at a place that the caller has made, so as to write on it what it waits for.
+    pub fn wait_at<R>(
+        self: &Arc<Self>,
+        mut place: Option<Arc<Place>>,
+        queue: Queue,
+        timeout: Timeout,
+        mut attempt: impl FnMut(&mut Core, &mut Effects<'_>, bool) -> Option<R>,
+    ) -> Result<R, Stop> {
+        let deadline = timeout.deadline();
+        loop {
+            let mut core = self.enter().map_err(Stop::Denied)?;
+            let mut effects = Effects::new(&self.log);
+            let next = core.sleepers.is_next(queue, place.as_ref());
+            let interrupted = place.as_ref().is_some_and(|place| place.is_interrupted());
+            let outcome = if interrupted {
+                Some(Err(Stop::Interrupted))
+            } else if core.is_freed() {
+                Some(Err(Stop::Freed))
+            } else if let Some(result) = attempt(&mut core, &mut effects, next) {
+                Some(Ok(result))
+            } else if timeout.is_zero() || deadline.has_passed() {
+                Some(Err(Stop::TimedOut))
+            } else if crate::callback::inside() {
+                Some(Err(Stop::InCallback))
+            } else if self.signal.get().is_none() {
+                // The first who waits needs the driver, which alone hears an interrupt.
+                drop(core);
+                effects.run(self);
+                self.start_driver().map_err(Stop::Denied)?;
+                continue;
+            } else if self.take_interrupt(&mut core, &mut effects) {
+                Some(Err(Stop::Interrupted))
+            } else {
+                None
+            };
+            if let Some(outcome) = outcome {
+                if let Some(place) = &place {
+                    core.sleepers.leave(queue, place);
+                }
+                core.pass_on(queue, &mut effects);
+                drop(core);
+                effects.run(self);
+                return outcome;
+            }
+            let place = place.get_or_insert_with(Place::new);
+            core.sleepers.enter(queue, place);
+            drop(core);
+            effects.run(self);
+            place.sleep(deadline);
+        }
+    }
+
+    /// Takes an interrupt that came while nobody was blocked; one that was meant for sleepers
+    /// whom the driver has not told yet is passed on to them.
+    pub fn take_interrupt(&self, core: &mut Core, effects: &mut Effects<'_>) -> bool {
+        self.interrupt.swap(false, Ordering::SeqCst)
+            && !core.sleepers.interrupt_everybody(&mut effects.wakes)
+    }
+
+    /// Interrupts; callable from a signal handler, since it takes no lock.
+    pub fn interrupt(&self) {
+        if self.generation != sys::generation() {
+            return;
+        }
+        self.interrupt.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if let Some(signal) = self.signal.get() {
+            signal.raise();
+        }
+    }
+
+    /// Hands an interrupt to those who sleep; if nobody does it stays for the next who would.
+    pub fn deliver_interrupt(&self) -> Result<(), Denied> {
+        if !self.interrupt.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.with(|core, effects| {
+            if core.sleepers.interrupt_everybody(&mut effects.wakes) {
+                self.interrupt.store(false, Ordering::SeqCst);
+            }
+        })
+    }
+
+    /// The doorbell of the driver; none before the driver was started.
+    pub fn signal(&self) -> Option<&Signal> {
+        self.signal.get()
+    }
+
+    /// Notes the descriptor of the socket that was opened.
+    pub fn keep_socket(&self, socket: i32) {
+        self.socket.store(socket, Ordering::Release);
+    }
+
+    /// The socket is closed, or about to be.
+    pub fn forget_socket(&self) {
+        self.socket.store(-1, Ordering::Release);
+    }
+
+    /// Starts the client's thread, unless it runs already.
+    pub fn start_driver(self: &Arc<Self>) -> Result<(), Denied> {
+        let refused = |error: std::io::Error| Denied::System(error.raw_os_error().unwrap_or(0));
+        let mut thread = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.signal.get().is_some() {
+            return Ok(());
+        }
+        let this = Arc::clone(self);
+        let runtime = driver::runtime().map_err(refused)?;
+        let signal = Signal::new().map_err(refused)?;
+        let _ = self.signal.set(signal);
+        // Whoever interrupts sets the flag and then looks for the signal; whoever waits does the
+        // reverse. Fences on both sides keep the two from missing each other.
+        fence(Ordering::SeqCst);
+        *thread =
+            Some(sys::spawn_quiet("sio", move || driver::main(this, runtime)).map_err(refused)?);
+        Ok(())
+    }
+
+    /// Ends everything: all who wait return, the driver's thread has ended when this returns.
+    pub fn close(self: &Arc<Self>) {
+        if self.generation != sys::generation() {
+            return self.close_in_child();
+        }
+        let _ = self.with(|core, effects| core.free(effects));
+        self.wake_everybody();
+        let thread = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // Its own panic was caught and reported; there is nothing else to learn from it.
+            let _ = thread.join();
+        }
+    }
+
+    /// Wakes everybody, whatever state a panic has left the client in, so that nobody sleeps on.
+    pub fn wake_everybody(&self) {
+        let mut wakes = Vec::new();
+        {
+            let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+            core.sleepers.wake_everybody(&mut wakes);
+        }
+        wakes.iter().for_each(|place| place.ring());
+        if let Some(signal) = self.signal.get() {
+            signal.raise();
+        }
+    }
+
+    /// Whether this process made the client.
+    pub fn is_ours(&self) -> bool {
+        self.generation == sys::generation()
+    }
+
+    /// In a child process: gives back memory and descriptors and touches nothing that the parent
+    /// uses. The lock may be held for ever by a thread that exists only in the parent.
+    fn close_in_child(self: &Arc<Self>) {
+        // What owns descriptors that are closed here by number must never close them again.
+        std::mem::forget(Arc::clone(self));
+        if let Some(signal) = self.signal.get() {
+            let socket = self.socket.load(Ordering::Acquire);
+            let open = socket >= 0;
+            sys::close_inherited(signal, if open { std::slice::from_ref(&socket) } else { &[] });
+        }
+        if let Ok(mut core) = self.core.try_lock() {
+            core.forget_all();
+        }
+    }
+
+    fn enter(&self) -> Result<MutexGuard<'_, Core>, Denied> {
+        if self.generation != sys::generation() {
+            return Err(Denied::Forked);
+        }
+        self.core.lock().map_err(|_| Denied::Poisoned)
+    }
+}
+
+/// What is to be done once the lock is open.
+#[must_use = "what was changed under the lock calls for these"]
+pub struct Effects<'a> {
+    /// Places whose threads are to be rung.
+    pub wakes: Vec<Arc<Place>>,
+    /// The driver has something to do.
+    pub kick: bool,
+    /// The caller writes to the socket by itself.
+    pub write: Option<CallerWrite>,
+    lines: Vec<(Level, String)>,
+    log: &'a Log,
+}
+
+/// Framed bytes that the caller hands to the system itself.
+pub struct CallerWrite {
+    /// The socket.
+    pub wire: Wire,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The connection that they belong to.
+    pub link: u64,
+}
+
+impl<'a> Effects<'a> {
+    /// None yet.
+    pub fn new(log: &'a Log) -> Self {
+        Effects { wakes: Vec::new(), kick: false, write: None, lines: Vec::new(), log }
+    }
+
+    /// Logs a line after unlocking. The text is made only if somebody listens.
+    pub fn log(&mut self, level: Level, line: impl FnOnce() -> String) {
+        if self.log.enabled(level) {
+            self.lines.push((level, line()));
+        }
+    }
+
+    /// Does it all. Nothing may be locked.
+    pub fn run(self, shared: &Shared) {
+        for place in self.wakes {
+            place.ring();
+        }
+        if self.kick {
+            if let Some(signal) = shared.signal.get() {
+                signal.raise();
+            }
+        }
+        if let Some(write) = self.write {
+            write.run(shared);
+        }
+        for (level, line) in self.lines {
+            shared.log.write(level, line);
+        }
+    }
+}
+
+impl CallerWrite {
+    fn run(self, shared: &Shared) {
+        let CallerWrite { wire, bytes, link } = self;
+        // A socket that fails is the driver's to find out: it reads the same socket.
+        let count = wire.try_write(&bytes).unwrap_or(0);
+        let now = Moment::from_nanos(sys::boot_nanos());
+        // A defect that poisoned the lock has told everybody already.
+        let _ = shared.with(|core, effects| core.caller_wrote(link, bytes, count, now, effects));
+    }
+}
+
+/// Runs the driver's work so that a defect ends the client and not the process.
+pub fn guarded(shared: &Shared, work: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        let _ = shared.with(|core, effects| core.defect(effects));
+        shared.wake_everybody();
+    }
+}

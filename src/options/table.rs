@@ -1,0 +1,183 @@
+//! The table of options, in the order of the C header.
+//!
+//! Owns names, forms, defaults and remarks, from which the header's table is checked. Refuses to
+//! know how a value is read.
+
+#![forbid(unsafe_code)]
+
+/// One option.
+#[derive(Debug)]
+pub struct OptionInfo {
+    /// Its name, as the functions take it. The macro is `SIO_OPT_` and the name in capitals.
+    pub name: &'static str,
+    /// What its value looks like.
+    pub form: &'static str,
+    /// The default as text; empty for none.
+    pub default: &'static str,
+    /// What of it this version can do.
+    pub availability: Availability,
+    /// What it needs, for the text that says that this is missing.
+    pub(super) feature: &'static str,
+    /// What the header says behind the default: meaning and range.
+    pub remark: &'static str,
+}
+
+impl OptionInfo {
+    /// The option with that name.
+    pub fn find(name: &str) -> Option<&'static OptionInfo> {
+        TABLE.iter().find(|info| info.name == name)
+    }
+}
+
+/// What this version can do with an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// The option works.
+    Works(Key),
+    /// What it would turn on is missing: it is 0 and can only be set to that.
+    Fixed,
+    /// What it would shape is missing: it has no value and cannot be set.
+    Missing,
+}
+
+/// The options that work, for matching without text.
+#[allow(missing_docs)] // Each is the option whose name it bears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    Url,
+    Namespace,
+    Path,
+    Auth,
+    Transports,
+    AttemptTimeout,
+    RequestTimeout,
+    Offline,
+    SendLimit,
+    ReceiveLimit,
+    ReceiveOverflow,
+    MaxMessageBytes,
+    MaxAttachments,
+    EnforceMaxPayload,
+    AckUnanswered,
+}
+
+/// The largest limit in bytes: one TiB, or what a smaller machine can address.
+pub const BYTES_MAX: usize = cap(1 << 40);
+
+/// The largest message: its lengths fit 32 bits.
+pub(super) const MESSAGE_MAX: usize = cap(u32::MAX as u64);
+
+/// The largest number of attachments.
+pub(super) const COUNT_MAX: usize = 1 << 20;
+
+/// The longest time for an attempt or a request: a day.
+pub(super) const MILLISECONDS_MAX: usize = 86_400_000;
+
+const fn cap(most: u64) -> usize {
+    if most > isize::MAX as u64 { isize::MAX as usize } else { most as usize }
+}
+
+/// Every option, those included that this version has no use for.
+pub const TABLE: &[OptionInfo] = &[
+    OptionInfo {
+        feature: "TLS is",
+        ..works(Key::Url, "url", "URL", "", "what connect was given; http or ws")
+    },
+    works(Key::Namespace, "namespace", "text", "/", ""),
+    works(Key::Path, "path", "text", "socket.io", ""),
+    works(Key::Auth, "auth", "JSON", "", "by the protocol an object"),
+    OptionInfo {
+        feature: "HTTP long-polling is",
+        ..works(Key::Transports, "transports", "list", "websocket", "polling is missing yet")
+    },
+    works(
+        Key::AttemptTimeout,
+        "attempt_timeout_ms",
+        "ms",
+        "20000",
+        "one attempt, from name lookup to namespace; 1 to 86400000",
+    ),
+    works(
+        Key::RequestTimeout,
+        "request_timeout_ms",
+        "ms",
+        "5000",
+        "each HTTP request but the long poll; 1 to 86400000",
+    ),
+    fixed("retry_connect", "0", RECONNECTION, "the first failure ends connect"),
+    fixed("reconnection", "0", RECONNECTION, "a lost connection is final"),
+    missing("reconnect_attempts", "count", RECONNECTION),
+    missing("reconnect_min_ms", "ms", RECONNECTION),
+    missing("reconnect_max_ms", "ms", RECONNECTION),
+    missing("reconnect_jitter", "percent", RECONNECTION),
+    fixed("retry_refused", "0", RECONNECTION, "a refused reconnection is final"),
+    works(Key::Offline, "offline", "word", "wait", "or \"buffer\" or \"fail\""),
+    works(Key::SendLimit, "send_limit", "bytes", "67108864", "1 to 1099511627776"),
+    works(Key::ReceiveLimit, "receive_limit", "bytes", "67108864", "0 to 1099511627776"),
+    works(
+        Key::ReceiveOverflow,
+        "receive_overflow",
+        "word",
+        "pause",
+        "or \"drop_oldest\" or \"drop_newest\"",
+    ),
+    works(
+        Key::MaxMessageBytes,
+        "max_message_bytes",
+        "bytes",
+        "104857600",
+        "one packet with its attachments; 1 to 4294967295",
+    ),
+    works(Key::MaxAttachments, "max_attachments", "count", "1024", "1 to 1048576"),
+    works(
+        Key::EnforceMaxPayload,
+        "enforce_max_payload",
+        "0 or 1",
+        "1",
+        "0: by websocket ignore the server's limit",
+    ),
+    works(
+        Key::AckUnanswered,
+        "ack_unanswered",
+        "0 or 1",
+        "1",
+        "an event freed unanswered is answered with []",
+    ),
+    missing("tls_verify", "0 or 1", TLS),
+    missing("tls_ca_file", "path", TLS),
+    missing("tls_cert_file", "path", TLS),
+    missing("tls_key_file", "path", TLS),
+    missing("proxy", "URL", "the proxy is"),
+    fixed("cookies", "0", "keeping cookies is", "what the server sets is not kept"),
+    fixed("report_state", "0", "reporting the state is", ""),
+    fixed("report_attempts", "0", "reporting attempts is", ""),
+];
+
+const RECONNECTION: &str = "reconnection is";
+const TLS: &str = "TLS is";
+
+const fn works(
+    key: Key,
+    name: &'static str,
+    form: &'static str,
+    default: &'static str,
+    remark: &'static str,
+) -> OptionInfo {
+    let availability = Availability::Works(key);
+    OptionInfo { name, form, default, availability, feature: "", remark }
+}
+
+const fn fixed(
+    name: &'static str,
+    default: &'static str,
+    feature: &'static str,
+    remark: &'static str,
+) -> OptionInfo {
+    let availability = Availability::Fixed;
+    OptionInfo { name, form: "0 or 1", default, availability, feature, remark }
+}
+
+const fn missing(name: &'static str, form: &'static str, feature: &'static str) -> OptionInfo {
+    let availability = Availability::Missing;
+    OptionInfo { name, form, default: "", availability, feature, remark: "not available yet" }
+}

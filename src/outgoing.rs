@@ -1,0 +1,88 @@
+//! What a program wants to send, checked before anything is locked.
+//!
+//! Owns the checks of event names, arguments and buffers, and the texts that say what is wrong
+//! with them. Refuses to know whether and when it can be sent.
+
+#![forbid(unsafe_code)]
+
+use crate::core::Sending;
+use crate::error::{Failure, Status};
+use crate::json;
+use crate::packet::placeholder;
+use crate::packet::socket::{OutKind, Outgoing};
+
+/// An event or an answer that may be sent.
+pub struct Checked<'a> {
+    /// The event's name as a JSON string; none for an answer.
+    quoted_name: Option<String>,
+    id: Option<u64>,
+    args: &'a str,
+    args_empty: bool,
+    buffers: &'a [&'a [u8]],
+}
+
+impl<'a> Checked<'a> {
+    /// An event.
+    pub fn event(
+        name: &str,
+        args: Option<&'a str>,
+        buffers: &'a [&'a [u8]],
+    ) -> Result<Self, Failure> {
+        if placeholder::name_is_reserved(name) {
+            return Err(Failure::new(
+                Status::Invalid,
+                format!("event \"{name}\": this name is reserved by Socket.IO; choose another"),
+            ));
+        }
+        let mut quoted_name = String::with_capacity(name.len() + 2);
+        json::quote(name, &mut quoted_name);
+        let (args, args_empty) = check_args(args, buffers)?;
+        Ok(Checked { quoted_name: Some(quoted_name), id: None, args, args_empty, buffers })
+    }
+
+    /// The answer to the event that came with this id.
+    pub fn answer(
+        args: Option<&'a str>,
+        buffers: &'a [&'a [u8]],
+        id: u64,
+    ) -> Result<Self, Failure> {
+        let (args, args_empty) = check_args(args, buffers)?;
+        Ok(Checked { quoted_name: None, id: Some(id), args, args_empty, buffers })
+    }
+
+    /// The same in the form that the monitor takes.
+    pub fn sending(&self) -> Sending<'_> {
+        let kind = match &self.quoted_name {
+            Some(quoted_name) => OutKind::Event { quoted_name },
+            None => OutKind::Ack,
+        };
+        Sending {
+            outgoing: Outgoing {
+                kind,
+                id: self.id,
+                args: self.args,
+                args_empty: self.args_empty,
+                attachments: self.buffers.len(),
+            },
+            buffers: self.buffers,
+        }
+    }
+}
+
+/// The array without the white space around it, and whether it is empty.
+fn check_args<'a>(args: Option<&'a str>, buffers: &[&[u8]]) -> Result<(&'a str, bool), Failure> {
+    let text = args.unwrap_or("[]");
+    let invalid = |error: json::JsonError| {
+        Failure::new(Status::Invalid, format!("args must be a JSON array: {error}"))
+    };
+    let array = json::check_array(text.as_bytes()).map_err(invalid)?;
+    if !buffers.is_empty() {
+        placeholder::check_outgoing(text, buffers.len()).map_err(|error| {
+            Failure::new(
+                Status::Invalid,
+                format!("args and buffers do not belong together: {error}"),
+            )
+        })?;
+    }
+    Ok((&text[array.start..array.end], array.empty))
+}

@@ -1,0 +1,256 @@
+//! Who waits, for what, and until when.
+//!
+//! Owns a parking place for each waiting thread. The place says whether its thread has been woken
+//! or interrupted; the park token of the thread is only the doorbell. A thread keeps its place in
+//! the queue until it leaves by itself, so that whoever came first goes first. Refuses to know why
+//! anybody waits: the queues are names, and what a wake means is found out by trying again.
+
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// At most so long; zero for not at all.
+    Limit(Duration),
+    /// Without limit.
+    Forever,
+}
+
+impl Timeout {
+    /// The timeout that C gives in milliseconds: -1 is [`Timeout::Forever`], other negative values
+    /// are none.
+    pub fn from_millis(millis: i32) -> Option<Self> {
+        match millis {
+            -1 => Some(Timeout::Forever),
+            0.. => Some(Timeout::Limit(Duration::from_millis(millis as u64))),
+            _ => None,
+        }
+    }
+
+    /// Whether it allows no waiting at all.
+    pub fn is_zero(self) -> bool {
+        self == Timeout::Limit(Duration::ZERO)
+    }
+
+    /// The deadline of a call that begins now.
+    pub fn deadline(self) -> Deadline {
+        match self {
+            // A limit past the clock's range is no limit.
+            Timeout::Limit(limit) => Deadline(Instant::now().checked_add(limit)),
+            Timeout::Forever => Deadline(None),
+        }
+    }
+}
+
+/// The one moment at which a call ends, on the monotonic clock; none for no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// Whether it has passed.
+    pub fn has_passed(self) -> bool {
+        self.0.is_some_and(|deadline| deadline <= Instant::now())
+    }
+}
+
+/// What a thread can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Queue {
+    /// An event to take, or the end.
+    Receive,
+    /// Room to send, or a connection to send by.
+    Room,
+    /// A change of the connection's state.
+    Link,
+    /// Packets that leave the queue.
+    Flush,
+    /// The answer to a call.
+    Call,
+}
+
+const QUEUES: usize = 5;
+
+const WAITING: u8 = 0;
+const WOKEN: u8 = 1;
+const INTERRUPTED: u8 = 2;
+
+/// The parking place of one waiting thread.
+#[derive(Debug)]
+pub struct Place {
+    state: AtomicU8,
+    /// In the queue Flush: the number of the packet that has to leave.
+    sequence: AtomicU64,
+    thread: Thread,
+}
+
+impl Place {
+    /// A place for the thread that calls.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Place {
+            state: AtomicU8::new(WAITING),
+            sequence: AtomicU64::new(0),
+            thread: thread::current(),
+        })
+    }
+
+    /// Says which packet a flush waits for.
+    pub fn await_packet(&self, sequence: u64) {
+        self.sequence.store(sequence, Ordering::Relaxed);
+    }
+
+    /// Whether an interrupt ended the wait.
+    pub fn is_interrupted(&self) -> bool {
+        self.state.load(Ordering::Acquire) == INTERRUPTED
+    }
+
+    /// Sleeps until the place is woken or interrupted, or the deadline passes.
+    pub fn sleep(&self, deadline: Deadline) {
+        while self.state.load(Ordering::Acquire) == WAITING {
+            match deadline.0 {
+                None => thread::park(),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    thread::park_timeout(left);
+                }
+            }
+        }
+    }
+
+    /// Rings the doorbell; to be called without the lock.
+    pub fn ring(&self) {
+        self.thread.unpark();
+    }
+
+    fn settle(&self, state: u8) -> bool {
+        self.state.compare_exchange(WAITING, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Everybody who waits.
+#[derive(Debug, Default)]
+pub struct Sleepers {
+    queues: [VecDeque<Arc<Place>>; QUEUES],
+}
+
+impl Sleepers {
+    /// Whether nobody is in the queue but, perhaps, the one at its head whose place this is.
+    pub fn is_next(&self, queue: Queue, place: Option<&Arc<Place>>) -> bool {
+        match (self.queues[queue as usize].front(), place) {
+            (None, _) => true,
+            (Some(front), Some(place)) => Arc::ptr_eq(front, place),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Enters the queue at its end, or waits again at the place held in it.
+    pub fn enter(&mut self, queue: Queue, place: &Arc<Place>) {
+        place.state.store(WAITING, Ordering::Release);
+        let queue = &mut self.queues[queue as usize];
+        if !queue.iter().any(|other| Arc::ptr_eq(other, place)) {
+            queue.push_back(Arc::clone(place));
+        }
+    }
+
+    /// Leaves the queue.
+    pub fn leave(&mut self, queue: Queue, place: &Arc<Place>) {
+        let queue = &mut self.queues[queue as usize];
+        if let Some(at) = queue.iter().position(|other| Arc::ptr_eq(other, place)) {
+            queue.remove(at);
+        }
+    }
+
+    /// Wakes the first who still sleeps; the place is rung after unlocking.
+    pub fn wake_one(&mut self, queue: Queue, woken: &mut Vec<Arc<Place>>) {
+        if let Some(place) = self.queues[queue as usize].iter().find(|place| place.settle(WOKEN)) {
+            woken.push(Arc::clone(place));
+        }
+    }
+
+    /// Wakes everybody in one queue.
+    pub fn wake_all(&mut self, queue: Queue, woken: &mut Vec<Arc<Place>>) {
+        let asleep = self.queues[queue as usize].iter().filter(|place| place.settle(WOKEN));
+        woken.extend(asleep.cloned());
+    }
+
+    /// Wakes those whose packet has left the queue.
+    pub fn wake_flushed(&mut self, has_left: impl Fn(u64) -> bool, woken: &mut Vec<Arc<Place>>) {
+        let done = self.queues[Queue::Flush as usize].iter().filter(|place| {
+            has_left(place.sequence.load(Ordering::Relaxed)) && place.settle(WOKEN)
+        });
+        woken.extend(done.cloned());
+    }
+
+    /// Wakes one known sleeper.
+    pub fn wake(&mut self, place: &Arc<Place>, woken: &mut Vec<Arc<Place>>) {
+        if place.settle(WOKEN) {
+            woken.push(Arc::clone(place));
+        }
+    }
+
+    /// Wakes everybody, whatever for.
+    pub fn wake_everybody(&mut self, woken: &mut Vec<Arc<Place>>) {
+        let asleep = self.queues.iter().flatten().filter(|place| place.settle(WOKEN));
+        woken.extend(asleep.cloned());
+    }
+
+    /// Interrupts everybody who sleeps; false if nobody did.
+    pub fn interrupt_everybody(&mut self, woken: &mut Vec<Arc<Place>>) -> bool {
+        let before = woken.len();
+        let asleep = self.queues.iter().flatten().filter(|place| place.settle(INTERRUPTED));
+        woken.extend(asleep.cloned());
+        woken.len() > before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_came_first_is_woken_first_and_keeps_its_place_until_it_leaves() {
+        let mut sleepers = Sleepers::default();
+        let (first, second) = (Place::new(), Place::new());
+        sleepers.enter(Queue::Room, &first);
+        sleepers.enter(Queue::Room, &second);
+        let mut woken = Vec::new();
+        sleepers.wake_one(Queue::Room, &mut woken);
+        assert!(Arc::ptr_eq(&woken[0], &first));
+        assert!(sleepers.is_next(Queue::Room, Some(&first)));
+        assert!(!sleepers.is_next(Queue::Room, None));
+        sleepers.leave(Queue::Room, &first);
+        assert!(sleepers.is_next(Queue::Room, Some(&second)));
+    }
+
+    #[test]
+    fn an_interrupt_reaches_only_those_who_still_sleep() {
+        let mut sleepers = Sleepers::default();
+        let (woken_place, asleep) = (Place::new(), Place::new());
+        sleepers.enter(Queue::Receive, &woken_place);
+        sleepers.enter(Queue::Call, &asleep);
+        let mut woken = Vec::new();
+        sleepers.wake_one(Queue::Receive, &mut woken);
+        assert!(sleepers.interrupt_everybody(&mut woken));
+        assert!(!woken_place.is_interrupted());
+        assert!(asleep.is_interrupted());
+        assert!(!sleepers.interrupt_everybody(&mut woken));
+    }
+
+    #[test]
+    fn a_sleep_ends_at_its_deadline_whatever_the_doorbell_does() {
+        let place = Place::new();
+        place.ring();
+        let begin = Instant::now();
+        place.sleep(Timeout::Limit(Duration::from_millis(60)).deadline());
+        assert!(begin.elapsed() >= Duration::from_millis(60));
+    }
+}

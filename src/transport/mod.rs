@@ -1,0 +1,13 @@
+//! The road of Engine.IO packets: WebSocket frames, cut from bytes and laid into bytes.
+//!
+//! Owns the framing of RFC 6455 and its opening handshake, both as codecs over memory. Refuses
+//! to know what is inside a message (Engine.IO, Socket.IO), and where the bytes come from or go:
+//! there is no socket here, no clock, and no lock.
+
+#![forbid(unsafe_code)]
+
+pub mod decoder;
+pub mod frame;
+pub mod mask;
+pub mod refusal;
+pub mod websocket;

@@ -1,0 +1,97 @@
+"""The test protocol on python-socketio's AsyncServer, served by aiohttp."""
+
+import asyncio
+
+import socketio
+from aiohttp import web
+
+import protocol
+from protocol import Ack, Ask, Drop, Emit, Flood, Kick, KickHard
+
+
+class Host:
+    """Carries out the actions of the test protocol."""
+
+    def __init__(self, given):
+        self.sio = socketio.AsyncServer(async_mode="aiohttp", **protocol.server_options(given))
+        self.protocol = protocol.Protocol(self.sio)
+        self.floods = set()
+        for namespace in protocol.NAMESPACES:
+            self._serve(namespace)
+
+    def _serve(self, namespace):
+        async def connect(sid, environ, auth):
+            self.protocol.connect(sid, namespace, auth)
+            await self._emit(sid, namespace, "welcome", ({"sid": sid},))
+
+        async def disconnect(sid, reason):
+            self.protocol.disconnect(sid, reason)
+
+        async def event(name, sid, *args):
+            actions = self.protocol.respond(sid, name, args)
+            answer = self.sio.not_handled
+            for action in actions:
+                if isinstance(action, Ack):
+                    if action.after_ms:
+                        await asyncio.sleep(action.after_ms / 1000)
+                    answer = action.args
+                else:
+                    await self._do(sid, namespace, action)
+            return answer
+
+        self.sio.on("connect", connect, namespace=namespace)
+        self.sio.on("disconnect", disconnect, namespace=namespace)
+        self.sio.on("*", event, namespace=namespace)
+
+    async def _do(self, sid, namespace, action):
+        eio_sid = self.sio.manager.eio_sid_from_sid(sid, namespace)
+        match action:
+            case Emit():
+                await self._emit(sid, namespace, action.name, action.args)
+            case Ask():
+
+                async def answered(*args):
+                    await self._emit(sid, namespace, "answer", args)
+
+                await self._emit(sid, namespace, "question", action.args, answered)
+            case Flood():
+                task = asyncio.create_task(self._flood(sid, namespace, action))
+                # The event loop keeps only weak references to its tasks.
+                self.floods.add(task)
+                task.add_done_callback(self.floods.discard)
+            case Kick():
+                await self.sio.disconnect(sid, namespace=namespace)
+            case KickHard():
+                await self.sio.eio.disconnect(eio_sid)
+            case Drop():
+                self.sio.get_environ(sid, namespace)["aiohttp.request"].transport.abort()
+
+    async def _emit(self, sid, namespace, name, args, callback=None):
+        await self.sio.emit(name, tuple(args), to=sid, namespace=namespace, callback=callback)
+
+    async def _flood(self, sid, namespace, action):
+        engine = self.sio.eio.sockets.get(self.sio.manager.eio_sid_from_sid(sid, namespace))
+        i = 0
+        while i < action.n:
+            while not engine.closed and engine.queue.qsize() > protocol.WAITING_PACKETS:
+                await asyncio.sleep(0.001)
+            if engine.closed or not self.sio.manager.is_connected(sid, namespace):
+                return
+            await self._emit(sid, namespace, action.name, action.args_of(i))
+            i += 1
+        await self._emit(sid, namespace, f"{action.name}_done", (action.n,))
+
+
+async def main():
+    given = protocol.options()
+    host = Host(given)
+    app = web.Application()
+    host.sio.attach(app, socketio_path=given.path)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    protocol.listening(runner.addresses[0][1])
+    await asyncio.Event().wait()
+
+
+asyncio.run(main())
