@@ -62,15 +62,17 @@ impl Client {
     pub fn connect(&self, url: Option<&str>, timeout: Timeout) -> Result<(), Status> {
         self.enter()?;
         if let Some(url) = url {
-            let idle = self.noted(|core| match core.state() {
-                State::New | State::Closed => core.options.set("url", Some(url)),
-                _ => Err(already_connected(core)),
-            });
-            idle?;
+            self.noted(|core| {
+                // A URL that is wrong is wrong in every state.
+                let mut options = core.options.clone();
+                options.set("url", Some(url))?;
+                idle(core)?;
+                core.options = options;
+                Ok(())
+            })?;
         }
         if timeout.is_zero() {
-            let failure = self.noted(|core| prepare(core).map(drop));
-            failure?;
+            self.noted(|core| prepare(core).map(drop))?;
             let text = "connect was given a timeout of 0, so nothing was tried";
             return Err(self.fail(Failure::new(Status::Timeout, text)));
         }
@@ -137,12 +139,12 @@ impl Client {
                     State::Connected => (),
                     State::New | State::Closing | State::Closed => {
                         core.outbox.take_loss();
-                        return Some(Err(core.end()));
+                        return Some(Err(Box::new(core.end())));
                     }
                 }
                 if core.outbox.take_loss() {
                     let text = "packets that were emitted before were lost with a connection";
-                    return Some(Err(Failure::new(Status::Disconnected, text)));
+                    return Some(Err(Box::new(Failure::new(Status::Disconnected, text))));
                 }
                 core.outbox.is_flushed(target).then_some(Ok(()))
             }),
@@ -216,7 +218,7 @@ impl Client {
                     Some(Ok(()))
                 }
                 MaySend::NotYet => None,
-                MaySend::Refused(failure) => Some(Err(failure)),
+                MaySend::Refused(failure) => Some(Err(Box::new(failure))),
             }
         });
         self.finish("emit", waited)
@@ -229,7 +231,7 @@ impl Client {
         args: Option<&str>,
         buffers: &[&[u8]],
         timeout: Timeout,
-    ) -> Result<Message, Status> {
+    ) -> Result<Box<Message>, Status> {
         let checked = self.check(event, args, buffers)?;
         let sending = checked.sending();
         let deadline = timeout.deadline();
@@ -238,16 +240,16 @@ impl Client {
             match core.may_send(&sending, next) {
                 // It would only be sent to time out at once.
                 MaySend::Yes { .. } if timeout.is_zero() => None,
-                MaySend::Yes { .. } if crate::callback::inside() => Some(Err(in_callback("call"))),
+                MaySend::Yes { .. } if crate::callback::inside() => Some(Err(Box::new(in_callback("call")))),
                 MaySend::Yes { .. } if self.shared.take_interrupt(core, effects) => {
-                    Some(Err(Failure::new(Status::Interrupted, "")))
+                    Some(Err(Box::new(Failure::new(Status::Interrupted, ""))))
                 }
                 MaySend::Yes { connected } => {
                     core.call(&sending, connected, &call, driver::now, effects);
                     Some(Ok(()))
                 }
                 MaySend::NotYet => None,
-                MaySend::Refused(failure) => Some(Err(failure)),
+                MaySend::Refused(failure) => Some(Err(Box::new(failure))),
             }
         });
         self.finish("call", sent)?;
@@ -255,7 +257,7 @@ impl Client {
         if let Some(outcome) = call.take_outcome() {
             let _ = self.shared.with(|core, _| core.sleepers.leave(Queue::Call, &call.place));
             let reply = outcome.map_err(|failure| self.fail(failure))?;
-            return Ok(Message::reply(reply, &self.shared));
+            return Ok(self.handed(reply));
         }
         let ended = self.shared.with(|core, effects| {
             core.sleepers.leave(Queue::Call, &call.place);
@@ -278,20 +280,19 @@ impl Client {
             })
         });
         let reply = ended.map_err(|denied| self.denied(denied))??;
-        Ok(Message::reply(reply, &self.shared))
+        Ok(self.handed(reply))
     }
 
     /// Takes the oldest event that the server sent.
-    pub fn receive(&self, timeout: Timeout) -> Result<Message, Status> {
+    pub fn receive(&self, timeout: Timeout) -> Result<Box<Message>, Status> {
         let waited = self.shared.wait(Queue::Receive, timeout, |core, effects, _| {
             match core.take(effects) {
                 Some(taken) => Some(Ok(taken)),
-                None if core.is_over() => Some(Err(core.end())),
+                None if core.is_over() => Some(Err(Box::new(core.end()))),
                 None => None,
             }
         });
-        let (block, answer) = self.finish("receive", waited)?;
-        Ok(Message::event(block, answer, &self.shared))
+        Ok(self.handed(self.finish("receive", waited)?))
     }
 
     /// Ends the waits of other threads, or the next one. May be called from a signal handler.
@@ -364,6 +365,13 @@ impl Client {
         self.shared.wake_everybody();
     }
 
+    /// A message on its way to the program.
+    #[inline]
+    fn handed(&self, mut message: Box<Message>) -> Box<Message> {
+        message.hand_to(&self.shared);
+        message
+    }
+
     fn check<'a>(
         &self,
         event: &str,
@@ -399,12 +407,12 @@ impl Client {
         ended.unwrap_or_else(|denied| self.denied(denied))
     }
 
-    fn finish<T>(&self, what: &str, waited: Result<Result<T, Failure>, Stop>) -> Result<T, Status> {
+    fn finish<T>(&self, what: &str, waited: Result<Result<T, Box<Failure>>, Stop>) -> Result<T, Status> {
         match waited {
             Ok(Ok(result)) => Ok(result),
             // Outcomes rather than faults leave the last failure as it was.
-            Ok(Err(Failure { status: status @ Status::Interrupted, .. })) => Err(status),
-            Ok(Err(failure)) => Err(self.fail(failure)),
+            Ok(Err(failure)) if failure.status == Status::Interrupted => Err(failure.status),
+            Ok(Err(failure)) => Err(self.fail(*failure)),
             Err(stop) => Err(self.stopped(stop, what)),
         }
     }
@@ -443,10 +451,7 @@ impl Drop for Client {
 
 /// What an attempt reads from the options, once, as it begins.
 fn prepare(core: &mut Core) -> Result<(Settings, DialPlan), Failure> {
-    match core.state() {
-        State::New | State::Closed => (),
-        _ => return Err(already_connected(core)),
-    }
+    idle(core)?;
     let options = &core.options;
     options.check()?;
     let Some(url) = &options.url else {
@@ -471,13 +476,15 @@ fn prepare(core: &mut Core) -> Result<(Settings, DialPlan), Failure> {
     Ok((settings, DialPlan { url, target, headers, max_message }))
 }
 
-fn already_connected(core: &Core) -> Failure {
+/// Whether a connection may be begun.
+fn idle(core: &Core) -> Result<(), Failure> {
     let text = match core.state() {
+        State::New | State::Closed => return Ok(()),
         State::Connecting => "the client is connecting already",
+        State::Connected => "the client is connected already; disconnect it first",
         State::Closing => "the client is still disconnecting; wait for disconnect to return",
-        _ => "the client is connected already; disconnect it first",
     };
-    Failure::new(Status::State, text)
+    Err(Failure::new(Status::State, text))
 }
 
 fn in_callback(what: &str) -> Failure {

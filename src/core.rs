@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::error::{Failure, Status};
 use crate::inbox::{AnswerTo, Block, Inbox, Pushed};
 use crate::log::Level;
+use crate::message::Message;
 use crate::monitor::{CallerWrite, Effects};
 use crate::net::wire::Wire;
 use crate::options::{Offline, Options};
@@ -28,11 +29,10 @@ use crate::url::Url;
 const QUIET: Duration = Duration::from_micros(20);
 
 /// A call that waits for its answer.
-#[derive(Debug)]
 pub struct Call {
     /// Where its thread sleeps.
     pub place: Arc<Place>,
-    outcome: Mutex<Option<Result<Block, Failure>>>,
+    outcome: Mutex<Option<Result<Box<Message>, Failure>>>,
     /// Its acknowledgement id, once it is queued.
     id: AtomicU64,
     begun: Moment,
@@ -40,11 +40,11 @@ pub struct Call {
 
 impl Call {
     /// What it ended with, once.
-    pub fn take_outcome(&self) -> Option<Result<Block, Failure>> {
+    pub fn take_outcome(&self) -> Option<Result<Box<Message>, Failure>> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn end(&self, outcome: Result<Block, Failure>) {
+    fn end(&self, outcome: Result<Box<Message>, Failure>) {
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 }
@@ -143,6 +143,8 @@ pub struct Core {
     seen: State,
     paused: bool,
     freed: bool,
+    /// Events that have arrived and for which nobody has been woken.
+    unannounced: usize,
     last_write: Moment,
 }
 
@@ -166,6 +168,7 @@ impl Core {
             seen: State::New,
             paused: false,
             freed: false,
+            unannounced: 0,
             last_write: Moment::default(),
         }
     }
@@ -358,7 +361,8 @@ impl Core {
     }
 
     /// Takes the oldest event.
-    pub fn take(&mut self, fx: &mut Effects<'_>) -> Option<(Block, Option<AnswerTo>)> {
+    #[inline]
+    pub fn take(&mut self, fx: &mut Effects<'_>) -> Option<Box<Message>> {
         let taken = self.inbox.pop()?;
         if self.paused && !self.must_pause() {
             fx.kick = true;
@@ -416,10 +420,12 @@ impl Core {
     pub fn input_of(&mut self, attempt: u64, input: Input<'_>, now: Moment, fx: &mut Effects<'_>) {
         if attempt == self.attempt {
             self.input(input, now, fx);
+            self.announce(fx);
         }
     }
 
     /// Hands one input to the session and what comes of it to where it belongs.
+    #[inline]
     pub fn input(&mut self, input: Input<'_>, now: Moment, fx: &mut Effects<'_>) {
         let hold = self.seen != State::Connected && self.seen != State::Closing;
         let epoch = self.session.epoch() + u64::from(hold);
@@ -432,19 +438,23 @@ impl Core {
                     Pushed::Dropped => self.tally.dropped_received += 1,
                     Pushed::Queued { dropped } => {
                         self.tally.dropped_received += dropped;
-                        if !hold {
-                            self.sleepers.wake_one(Queue::Receive, &mut fx.wakes);
-                        }
+                        self.unannounced += usize::from(!hold);
                     }
                 }
             }
             Event::Reply { call, parcel } => {
                 self.tally.rtt = Some(now.saturating_sub(call.begun));
-                call.end(Ok(Block::from_parcel(parcel)));
+                call.end(Ok(Message::reply(Block::from_parcel(parcel))));
                 self.sleepers.wake(&call.place, &mut fx.wakes);
             }
         }
         self.settle(now, fx);
+    }
+
+    /// Wakes receivers for what has arrived; once for each batch.
+    pub fn announce(&mut self, fx: &mut Effects<'_>) {
+        let arrived = std::mem::take(&mut self.unannounced);
+        self.sleepers.wake_some(Queue::Receive, arrived, &mut fx.wakes);
     }
 
     /// The WebSocket of this link is open.
@@ -520,6 +530,9 @@ impl Core {
     /// else could happen before the answer to its call, the driver otherwise.
     fn start_writing(&mut self, now: impl Fn() -> Moment, fx: &mut Effects<'_>) {
         let Some((wire, link)) = &self.wire else { return };
+        if self.outbox.is_being_written() {
+            return;
+        }
         let alone = self.session.calls_waiting() == 1 && self.outbox.len() == 1;
         if alone || now().saturating_sub(self.last_write) >= QUIET {
             if let Some(bytes) = self.outbox.take_as_caller() {
@@ -603,11 +616,16 @@ impl Core {
     }
 
     /// Announces a change of state to everybody whom it concerns.
+    #[inline]
     fn settle(&mut self, now: Moment, fx: &mut Effects<'_>) {
         let state = self.session.state();
-        if state == self.seen {
-            return;
+        if state != self.seen {
+            self.settle_in(state, now, fx);
         }
+    }
+
+    #[cold]
+    fn settle_in(&mut self, state: State, now: Moment, fx: &mut Effects<'_>) {
         self.seen = state;
         match state {
             State::New | State::Connecting => (),

@@ -28,28 +28,35 @@ pub enum MessageKind {
 
 /// An event from the server, or the answer to a call.
 pub struct Message {
-    kind: MessageKind,
     block: Block,
-    shared: Arc<Shared>,
-    answer: Option<Answer>,
-}
-
-/// The answer that the server waits for.
-struct Answer {
-    to: AnswerTo,
-    given: AtomicBool,
+    kind: MessageKind,
+    /// Whether the answer has been given.
+    answered: AtomicBool,
+    answer: Option<AnswerTo>,
+    /// The client whose message it is; none while it is not with the program yet.
+    client: Option<Arc<Shared>>,
 }
 
 impl Message {
-    /// The answer to a call of this client's.
-    pub fn reply(block: Block, shared: &Arc<Shared>) -> Self {
-        Message { kind: MessageKind::Reply, block, shared: Arc::clone(shared), answer: None }
+    /// The answer to a call.
+    pub fn reply(block: Block) -> Box<Self> {
+        Message::new(block, MessageKind::Reply, None)
     }
 
     /// An event, which may want an answer.
-    pub fn event(block: Block, answer: Option<AnswerTo>, shared: &Arc<Shared>) -> Self {
-        let answer = answer.map(|to| Answer { to, given: AtomicBool::new(false) });
-        Message { kind: MessageKind::Event, block, shared: Arc::clone(shared), answer }
+    #[inline]
+    pub fn event(block: Block, answer: Option<AnswerTo>) -> Box<Self> {
+        Message::new(block, MessageKind::Event, answer)
+    }
+
+    /// The message goes to the program, which can answer it from now on.
+    pub fn hand_to(&mut self, client: &Arc<Shared>) {
+        self.client = Some(Arc::clone(client));
+    }
+
+    #[inline]
+    fn new(block: Block, kind: MessageKind, answer: Option<AnswerTo>) -> Box<Self> {
+        Box::new(Message { block, kind, answered: AtomicBool::new(false), answer, client: None })
     }
 
     /// What it is.
@@ -82,12 +89,12 @@ impl Message {
 
     /// How many buffers came with it.
     pub fn buffer_count(&self) -> usize {
-        self.block.parts.len()
+        self.block.buffers().len()
     }
 
     /// One buffer.
     pub fn buffer(&self, index: usize) -> Option<&[u8]> {
-        Some(match self.block.parts.get(index)? {
+        Some(match self.block.buffers().get(index)? {
             Part::Within { start, len } => &self.block.bytes[*start..start + len],
             Part::Own(bytes) => bytes,
         })
@@ -107,33 +114,35 @@ impl Message {
 
     /// Whether the server waits for an answer that has not been given and can still be.
     pub fn wants_ack(&self) -> bool {
-        self.answer.as_ref().is_some_and(|answer| {
-            !answer.given.load(Ordering::Acquire)
-                && self.shared.with(|core, _| core.can_answer(answer.to)) == Ok(true)
-        })
+        match (self.answer, &self.client) {
+            (Some(to), Some(client)) if !self.answered.load(Ordering::Acquire) => {
+                client.with(|core, _| core.can_answer(to)) == Ok(true)
+            }
+            _ => false,
+        }
     }
 
     /// Answers the event. `args` is a JSON array or nothing.
     pub fn ack(&self, args: Option<&str>, buffers: &[&[u8]]) -> Result<(), Status> {
-        let Some(answer) = &self.answer else {
+        let (Some(to), Some(client)) = (self.answer, &self.client) else {
             let text = "not answered: the server wants no answer to this message";
             return Err(self.fail(Failure::new(Status::State, text)));
         };
-        let checked = Checked::answer(args, buffers, answer.to.id);
+        let checked = Checked::answer(args, buffers, to.id);
         let checked = checked.map_err(|failure| self.fail(failure))?;
-        if answer.given.swap(true, Ordering::AcqRel) {
+        if self.answered.swap(true, Ordering::AcqRel) {
             let text = "not answered: the event has had its answer";
             return Err(self.fail(Failure::new(Status::State, text)));
         }
-        let sent = self.shared.with(|core, effects| {
-            let sent = core.answer(&checked.sending(), answer.to, crate::driver::now, effects);
+        let sent = client.with(|core, effects| {
+            let sent = core.answer(&checked.sending(), to, crate::driver::now, effects);
             sent.map_err(|failure| core.fail(failure))
         });
         match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(status)) => {
                 // Too large an answer can be followed by one that is not.
-                answer.given.store(false, Ordering::Release);
+                self.answered.store(false, Ordering::Release);
                 Err(status)
             }
             Err(denied) => Err(denied.failure().status),
@@ -144,26 +153,30 @@ impl Message {
     /// was asked, such as a text that is not UTF-8.
     pub fn fail(&self, failure: Failure) -> Status {
         let status = failure.status;
-        match self.shared.with(|core, _| core.fail(failure)) {
-            Ok(status) => status,
-            Err(Denied::Forked) => Denied::Forked.failure().status,
-            Err(_) => status,
+        match self.client.as_ref().map(|client| client.with(|core, _| core.fail(failure))) {
+            Some(Err(Denied::Forked)) => Denied::Forked.failure().status,
+            _ => status,
         }
+    }
+
+    fn answer_with_nothing(&self, to: AnswerTo) {
+        let Some(client) = &self.client else { return };
+        let Ok(checked) = Checked::answer(None, &[], to.id) else { return };
+        // Whatever stands in the way of the answer, the program has said that it does not care.
+        let _ = client.with(|core, effects| {
+            if core.in_force.ack_unanswered && core.can_answer(to) {
+                let _ = core.answer(&checked.sending(), to, crate::driver::now, effects);
+            }
+        });
     }
 }
 
 impl Drop for Message {
     fn drop(&mut self) {
-        let Some(answer) = &self.answer else { return };
-        if answer.given.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let Ok(checked) = Checked::answer(None, &[], answer.to.id) else { return };
-        // Whatever stands in the way of the answer, the program has said that it does not care.
-        let _ = self.shared.with(|core, effects| {
-            if core.in_force.ack_unanswered && core.can_answer(answer.to) {
-                let _ = core.answer(&checked.sending(), answer.to, crate::driver::now, effects);
+        if let Some(to) = self.answer {
+            if !*self.answered.get_mut() {
+                self.answer_with_nothing(to);
             }
-        });
+        }
     }
 }

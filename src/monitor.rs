@@ -141,7 +141,8 @@ impl Shared {
         timeout: Timeout,
         mut attempt: impl FnMut(&mut Core, &mut Effects<'_>, bool) -> Option<R>,
     ) -> Result<R, Stop> {
-        let deadline = timeout.deadline();
+        // Most calls need not wait, and reading the clock is a good part of what they cost.
+        let mut deadline = None;
         loop {
             let mut core = self.enter().map_err(Stop::Denied)?;
             let mut effects = Effects::new(&self.log);
@@ -153,7 +154,9 @@ impl Shared {
                 Some(Err(Stop::Freed))
             } else if let Some(result) = attempt(&mut core, &mut effects, next) {
                 Some(Ok(result))
-            } else if timeout.is_zero() || deadline.has_passed() {
+            } else if timeout.is_zero()
+                || deadline.get_or_insert_with(|| timeout.deadline()).has_passed()
+            {
                 Some(Err(Stop::TimedOut))
             } else if crate::callback::inside() {
                 Some(Err(Stop::InCallback))
@@ -181,7 +184,7 @@ impl Shared {
             core.sleepers.enter(queue, place);
             drop(core);
             effects.run(self);
-            place.sleep(deadline);
+            place.sleep(*deadline.get_or_insert_with(|| timeout.deadline()));
         }
     }
 

@@ -263,6 +263,11 @@ impl Outbox {
         frame::write_slice(&mut self.frames, code, payload, self.keys.next());
     }
 
+    /// Whether somebody writes, who will see what is framed.
+    pub fn is_being_written(&self) -> bool {
+        self.writer != Writer::Nobody
+    }
+
     /// Whether a caller may write by itself what it has just framed: nobody else writes. It then
     /// has to give the bytes back to [`Outbox::wrote`].
     pub fn take_as_caller(&mut self) -> Option<Vec<u8>> {

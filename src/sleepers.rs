@@ -176,6 +176,12 @@ impl Sleepers {
         }
     }
 
+    /// Wakes as many of those who still sleep.
+    pub fn wake_some(&mut self, queue: Queue, count: usize, woken: &mut Vec<Arc<Place>>) {
+        let asleep = self.queues[queue as usize].iter().filter(|place| place.settle(WOKEN));
+        woken.extend(asleep.take(count).cloned());
+    }
+
     /// Wakes everybody in one queue.
     pub fn wake_all(&mut self, queue: Queue, woken: &mut Vec<Arc<Place>>) {
         let asleep = self.queues[queue as usize].iter().filter(|place| place.settle(WOKEN));

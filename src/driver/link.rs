@@ -255,13 +255,13 @@ impl Link {
         loop {
             let parsed: Vec<Parsed<'_>> =
                 frames.iter().take(BATCH).map(|frame| parse(frame, bytes)).collect();
-            let go_on = shared.with(|core, effects| {
+            let mut take_in = |core: &mut Core, effects: &mut Effects<'_>| {
                 if core.attempt() != attempt {
                     frames.clear();
                     return false;
                 }
                 core.received(std::mem::take(&mut count), now);
-                for parsed in parsed {
+                for parsed in &parsed {
                     // The queue holds one frame for each that was parsed.
                     let Some(frame) = frames.pop_front() else { break };
                     parsed.hand_in(frame, bytes, core, now, effects);
@@ -280,6 +280,11 @@ impl Link {
                     core.input(Input::Malformed(error.to_string()), now, effects);
                 }
                 false
+            };
+            let go_on = shared.with(|core, effects| {
+                let go_on = take_in(core, effects);
+                core.announce(effects);
+                go_on
             });
             if go_on != Ok(true) {
                 return;
@@ -329,8 +334,9 @@ fn parse<'a>(frame: &Frame, bytes: &'a [u8]) -> Parsed<'a> {
 }
 
 impl Parsed<'_> {
+    #[inline]
     fn hand_in(
-        self,
+        &self,
         frame: Frame,
         bytes: &[u8],
         core: &mut Core,
@@ -338,7 +344,7 @@ impl Parsed<'_> {
         effects: &mut Effects<'_>,
     ) {
         let here = |range: Range<usize>| &bytes[range];
-        let input = match (&self, frame) {
+        let input = match (self, frame) {
             (Parsed::Packet(packet, Some(text)), _) => {
                 Input::Packet { packet, text: Text::Here(text) }
             }

@@ -84,7 +84,7 @@ pub fn parse_handshake(json: &str) -> Result<Handshake, ParseError> {
 }
 
 fn parse_any(text: &str) -> Result<Packet<'_>, ParseError> {
-    let Some(&first) = text.as_bytes().first() else {
+    let Some(first) = text.chars().next() else {
         return Err(refuse("an Engine.IO packet is empty"));
     };
     if is_engine_io_3(text) {
@@ -93,21 +93,16 @@ fn parse_any(text: &str) -> Result<Packet<'_>, ParseError> {
              this client speaks Engine.IO 4, that is Socket.IO 3 and later",
         ));
     }
-    if !first.is_ascii() {
-        return Err(refuse("unknown Engine.IO packet type at byte 0: it is no digit"));
-    }
-    let payload = &text[1..];
+    let payload = &text[first.len_utf8()..];
     match first {
-        b'0' => Ok(Packet::Open(payload)),
-        b'1' => Ok(Packet::Close),
-        b'2' => Ok(Packet::Ping(payload)),
-        b'3' => Ok(Packet::Pong(payload)),
-        b'4' => Ok(Packet::Message(payload)),
-        b'5' => Ok(Packet::Upgrade),
-        b'6' => Ok(Packet::Noop),
-        _ => {
-            Err(refuse(format!("unknown Engine.IO packet type at byte 0: {:?}", char::from(first))))
-        }
+        '0' => Ok(Packet::Open(payload)),
+        '1' => Ok(Packet::Close),
+        '2' => Ok(Packet::Ping(payload)),
+        '3' => Ok(Packet::Pong(payload)),
+        '4' => Ok(Packet::Message(payload)),
+        '5' => Ok(Packet::Upgrade),
+        '6' => Ok(Packet::Noop),
+        _ => Err(refuse(format!("unknown Engine.IO packet type at byte 0: {first:?}"))),
     }
 }
 

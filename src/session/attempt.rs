@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use super::engine::NORMAL;
 use super::seam::{Action, Reason};
 use super::texts::Loss;
@@ -71,14 +73,10 @@ impl<C> Session<C> {
         self.lose(loss);
     }
 
-    /// A limit of the attempt is over; `option` is its name.
-    pub(super) fn attempt_ran_out(&mut self, option: &str) {
+    /// A limit of the attempt is over; `option` is its name in quotes.
+    pub(super) fn attempt_ran_out(&mut self, option: &str, limit: Duration) {
         let Stage::Attempt { step, .. } = self.stage else { return };
-        let limit = match option {
-            "request_timeout_ms" => self.settings.request_timeout,
-            _ => self.settings.attempt_timeout,
-        };
-        let failure = self.timeout(&format!("\"{option}\""), limit);
+        let failure = self.timeout(option, limit);
         let parting = match step.is_open() {
             true => Action::Farewell { code: NORMAL },
             false => Action::Hangup,

@@ -75,7 +75,9 @@ impl<C> Session<C> {
     /// The server's close frame.
     pub(super) fn websocket_close(&mut self, code: Option<u16>, words: &str) {
         let what = texts::websocket_closed(code, words);
-        let parting = Action::Farewell { code: code.unwrap_or(NORMAL) };
+        // The answer repeats the code, unless it is one that no frame may carry.
+        let sendable = code.filter(|code| !matches!(code, ..1000 | 1004..=1006 | 1015..3000));
+        let parting = Action::Farewell { code: sendable.unwrap_or(NORMAL) };
         let mut loss = Loss::new(Reason::TransportClose, what, parting);
         loss.details.close_code = code;
         self.closed_by_server(loss);

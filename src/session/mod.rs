@@ -243,8 +243,14 @@ impl<C> Session<C> {
                 return;
             }
             match timer {
-                Timer::Attempt => self.attempt_ran_out("attempt_timeout_ms"),
-                Timer::Request => self.attempt_ran_out("request_timeout_ms"),
+                Timer::Attempt => {
+                    let limit = self.settings.attempt_timeout;
+                    self.attempt_ran_out("\"attempt_timeout_ms\"", limit);
+                }
+                Timer::Request => {
+                    let limit = self.settings.request_timeout;
+                    self.attempt_ran_out("\"request_timeout_ms\"", limit);
+                }
                 Timer::Heartbeat => self.heartbeat_expired(),
                 Timer::Attachments => {
                     let what = format!(
@@ -296,6 +302,8 @@ impl<C> Session<C> {
         self.acks.waiting()
     }
 
+    // Kept out of `handle`, which runs for each event.
+    #[inline(never)]
     fn happened(&mut self, input: Input<'_>, now: Moment) {
         if matches!(self.stage, Stage::New | Stage::Closed) {
             return;

@@ -39,6 +39,7 @@ impl<C> Session<C> {
     }
 
     /// An attachment.
+    #[inline(never)]
     pub(super) fn attachment<'a>(
         &'a mut self,
         attachment: Attachment<'a>,

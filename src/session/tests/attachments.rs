@@ -47,6 +47,25 @@ fn a_block_may_be_taken_away() {
 }
 
 #[test]
+fn blocks_are_used_again() {
+    let mut rig = Rig::connected();
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        rig.text(&format!("452-[\"b\",{P0}]"));
+        rig.binary(&[1; 500]);
+        let input = Input::Binary(Attachment::Here(&[2; 5_000]));
+        let Event::Message { parcel: Parcel::Assembled { block, parts, .. }, .. } =
+            rig.session.handle(input, rig.now)
+        else {
+            panic!("no message");
+        };
+        places.push((block.as_ptr(), parts.as_ptr()));
+        parts.clear();
+    }
+    assert_eq!(places[1], places[2]);
+}
+
+#[test]
 fn binary_packets_without_attachments_are_complete_at_once() {
     let mut rig = Rig::connected();
     assert_eq!(rig.text("450-[\"b\",1]"), event("b", "[1]"));

@@ -84,13 +84,13 @@ fn the_main_namespace_is_asked_for_without_a_name() {
 #[test]
 fn the_attempt_timeout_ends_each_step_and_names_it() {
     for (mut rig, words, phase, open) in steps() {
-        rig.session.connect_later_than(ms(20_000), &mut rig.now);
         let action = if open { FAREWELL } else { Action::Hangup };
         // The WebSocket handshake has an earlier limit of its own.
-        let option = match words {
-            "the WebSocket handshake" => "\"request_timeout_ms\" (5000 ms)",
-            _ => "\"attempt_timeout_ms\" (20000 ms)",
+        let (option, limit) = match words {
+            "the WebSocket handshake" => ("\"request_timeout_ms\" (5000 ms)", ms(5_000)),
+            _ => ("\"attempt_timeout_ms\" (20000 ms)", ms(20_000)),
         };
+        run_out(&mut rig, limit);
         let failure = rig.ended(Status::Timeout, None, action);
         says(&failure, &["connecting to", option, words]);
         assert_eq!(failure.details.phase, Some(phase));
@@ -98,17 +98,12 @@ fn the_attempt_timeout_ends_each_step_and_names_it() {
     }
 }
 
-impl Session<u32> {
-    /// Runs the timers to the last nanosecond before the limit, and then beyond it.
-    fn connect_later_than(&mut self, limit: Duration, now: &mut Moment) {
-        let limit = if self.deadline() < Some(*now + limit) { ms(5_000) } else { limit };
-        assert_eq!(self.deadline(), Some(*now + limit));
-        *now = *now + (limit - Duration::from_nanos(1));
-        self.expire(*now);
-        assert_eq!(self.state(), State::Connecting);
-        *now = *now + Duration::from_nanos(1);
-        self.expire(*now);
-    }
+/// Runs the timers to the last nanosecond before the limit, and then to it.
+fn run_out(rig: &mut Rig, limit: Duration) {
+    assert_eq!(rig.session.deadline(), Some(rig.now + limit));
+    rig.pass(limit - Duration::from_nanos(1));
+    assert_eq!(rig.session.state(), State::Connecting);
+    rig.pass(Duration::from_nanos(1));
 }
 
 #[test]

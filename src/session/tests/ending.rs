@@ -31,6 +31,13 @@ fn each_cause_ends_a_connection_with_its_reason() {
     says(&failure, &["with code 1009", "too large", "too big"]);
     assert_eq!(failure.details.close_code, Some(1009));
 
+    for code in [0, 999, 1004, 1005, 1006, 1015, 2000] {
+        let mut rig = Rig::connected();
+        rig.input(Input::WebSocketClose(Some(code), String::new()));
+        let failure = rig.ended(Status::Disconnected, closed, Action::Farewell { code: 1000 });
+        assert_eq!(failure.details.close_code, Some(code));
+    }
+
     let mut rig = Rig::connected();
     rig.input(Input::Lost { text: "Connection reset".into(), os_error: Some(104) });
     let reason = Some(Reason::TransportError);

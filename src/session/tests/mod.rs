@@ -67,7 +67,7 @@ impl Rig {
 
     fn connected_with(settings: Settings) -> Self {
         let mut rig = Rig::asking(settings);
-        let own = without_query(rig.session.namespace()).to_owned();
+        let own = prefix(rig.session.namespace());
         rig.text(&format!("40{own}{{\"sid\":\"socket-sid\"}}"));
         assert_eq!(rig.session.state(), State::Connected);
         rig
@@ -193,7 +193,8 @@ fn says(failure: &Failure, parts: &[&str]) {
     }
 }
 
-fn without_query(namespace: &str) -> String {
+/// How packets name a namespace, with the comma; nothing for the main one.
+fn prefix(namespace: &str) -> String {
     match namespace.split('?').next() {
         None | Some("/") => String::new(),
         Some(name) => format!("{name},"),
@@ -220,7 +221,7 @@ fn content(parcel: Parcel<'_>) -> Content {
             (block, layout, Vec::new())
         }
         Parcel::Assembled { block, layout, parts } => {
-            (block.clone(), layout, parts.drain(..).collect())
+            (block.clone(), layout, std::mem::take(parts))
         }
     };
     let text = |start: usize, len: usize| {

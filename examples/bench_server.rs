@@ -1,0 +1,166 @@
+//! A canned websocket server for measuring clients: it does the least that a Socket.IO server
+//! can, so that the client's share of the processor is what is seen.
+//!
+//! It answers every event that wants it with `[]`, counts the others, and on the event
+//! `flood` [count, bytes] sends so many events of so many bytes from a block encoded beforehand.
+//! Prints `LISTENING <port>`; ends when its standard input does.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use tungstenite::handshake::derive_accept_key;
+
+fn main() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    println!("LISTENING {}", listener.local_addr().expect("a bound socket").port());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let _ = serve(stream);
+            });
+        }
+    });
+    let mut line = String::new();
+    while std::io::stdin().read_line(&mut line).is_ok_and(|count| count > 0) {}
+}
+
+fn serve(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut head = Vec::new();
+    let mut byte = [0; 1];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let key = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+        .unwrap_or_default()
+        .trim();
+    let accept = derive_accept_key(key.as_bytes());
+    stream.write_all(
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        )
+        .as_bytes(),
+    )?;
+    let mut out = Vec::new();
+    text(&mut out, r#"0{"sid":"bench","upgrades":[],"pingInterval":20000,"pingTimeout":20000}"#);
+    stream.write_all(&out)?;
+    let mut buffer = vec![0; 256 * 1024];
+    let (mut start, mut end) = (0, 0);
+    let mut events = 0u64;
+    loop {
+        if start > 0 {
+            buffer.copy_within(start..end, 0);
+            (start, end) = (0, end - start);
+        }
+        if end == buffer.len() {
+            buffer.resize(buffer.len() * 2, 0);
+        }
+        let count = stream.read(&mut buffer[end..])?;
+        if count == 0 {
+            return Ok(());
+        }
+        end += count;
+        out.clear();
+        while let Some((opcode, payload, total)) = cut(&mut buffer[start..end]) {
+            let body = &buffer[start..end][payload];
+            match opcode {
+                8 => return stream.shutdown(std::net::Shutdown::Both),
+                9 => frame(&mut out, 0x8a, body),
+                1 if body.starts_with(b"40") => text(&mut out, r#"40{"sid":"bench"}"#),
+                1 if body.starts_with(b"42") => {
+                    events += 1;
+                    answer(&body[2..], events, &mut out, &mut stream)?;
+                }
+                _ => {}
+            }
+            start += total;
+        }
+        stream.write_all(&out)?;
+    }
+}
+
+fn answer(body: &[u8], events: u64, out: &mut Vec<u8>, stream: &mut TcpStream) -> std::io::Result<()> {
+    let digits = body.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits > 0 {
+        let id = String::from_utf8_lossy(&body[..digits]);
+        text(out, &format!("43{id}[{events}]"));
+        return Ok(());
+    }
+    if !body.starts_with(b"[\"flood\"") {
+        return Ok(());
+    }
+    let body = String::from_utf8_lossy(body);
+    let mut numbers = body
+        .split(|char: char| !char.is_ascii_digit())
+        .filter_map(|digits| digits.parse::<usize>().ok());
+    let (count, bytes) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let burst = (256 * 1024 / (bytes + 4)).clamp(1, count.max(1));
+    let mut block = Vec::new();
+    for _ in 0..burst {
+        text(&mut block, &event(bytes));
+    }
+    let each = block.len() / burst;
+    let mut left = count;
+    while left > 0 {
+        let now = left.min(burst);
+        stream.write_all(&block[..now * each])?;
+        left -= now;
+    }
+    std::thread::sleep(Duration::ZERO);
+    Ok(())
+}
+
+/// An event of so many bytes, with the kinds of JSON that events have.
+fn event(bytes: usize) -> String {
+    let mut event = String::from(r#"42["tick",{"id":12345,"ok":true,"text":""#);
+    let end = r#"","list":[1,2,3]}]"#;
+    while event.len() + end.len() < bytes {
+        event.push('x');
+    }
+    event + end
+}
+
+type Cut = (u8, std::ops::Range<usize>, usize);
+
+/// Cuts a masked frame and unmasks what is looked at of it.
+fn cut(bytes: &mut [u8]) -> Option<Cut> {
+    let opcode = bytes.first()? & 15;
+    let (mut at, len) = match bytes.get(1)? & 0x7f {
+        126 => (4, u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?) as usize),
+        127 => (10, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize),
+        len => (2, len as usize),
+    };
+    let key: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+    at += 4;
+    let body = bytes.get_mut(at..at + len)?;
+    for (index, byte) in body.iter_mut().take(64).enumerate() {
+        *byte ^= key[index & 3];
+    }
+    Some((opcode, at..at + len, at + len))
+}
+
+fn text(out: &mut Vec<u8>, text: &str) {
+    frame(out, 0x81, text.as_bytes());
+}
+
+fn frame(out: &mut Vec<u8>, first: u8, body: &[u8]) {
+    out.push(first);
+    match body.len() {
+        len @ 0..126 => out.push(len as u8),
+        len @ 126..65536 => {
+            out.push(126);
+            out.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(127);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(body);
+}
