@@ -54,7 +54,10 @@ impl Client {
 
     /// Sends lines of this level and more severe to a function.
     pub fn set_log(&self, sink: Option<(Level, Sink)>) -> Result<(), Status> {
-        self.enter()?;
+        // Not by entering: the log can also be silenced after a defect.
+        if !self.is_ours() {
+            return Err(self.denied(Denied::Forked));
+        }
         self.shared.log.set(sink).map_err(|failure| self.fail(failure))
     }
 
@@ -193,9 +196,13 @@ impl Client {
                     if Some(core.attempt()) == attempt && core.state() == State::Closing {
                         core.give_up(unconfirmed(), driver::now(), effects);
                     }
-                    core.fail(unconfirmed())
+                    // The answer may have come, and only the server's close be missing.
+                    match core.session.left() {
+                        Some(Left::Confirmed) => Ok(()),
+                        _ => Err(core.fail(unconfirmed())),
+                    }
                 });
-                Err(gave_up.unwrap_or_else(|denied| self.denied(denied)))
+                gave_up.map_err(|denied| self.denied(denied))?
             }
             Err(stop) => Err(self.stopped(stop, "disconnect")),
         }
@@ -357,6 +364,21 @@ impl Client {
     /// Ends everything; calls that wait return. What is called later finds no connection.
     pub fn close(&self) {
         self.shared.close();
+    }
+
+    /// The part of [`close`](Client::close) that waits for nobody; that one has to follow.
+    pub fn begin_close(&self) {
+        self.shared.begin_close();
+    }
+
+    /// Whether this process made the client.
+    pub fn is_ours(&self) -> bool {
+        self.shared.is_ours()
+    }
+
+    /// Whether the client's log function runs on this thread now.
+    pub fn is_logging_here(&self) -> bool {
+        self.shared.log.is_running_here()
     }
 
     /// Tells everybody that a defect was met in one of this client's calls.

@@ -35,7 +35,6 @@ pub struct AnswerTo {
 
 /// How an arriving event fared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "what was dropped is counted"]
 pub enum Pushed {
     /// It waits for the program; so many older ones were dropped to make room.
     Queued {

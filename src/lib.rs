@@ -20,7 +20,7 @@
 //! | [`client`], [`message`], [`outgoing`] | the Rust API: checks arguments, enters the monitor, waits | sockets |
 //! | [`monitor`] | the lock, `Effects` (wakes, a kick for the driver, a caller's write, log lines) run after unlocking | the protocol |
 //! | [`core`](mod@core) | what the lock guards: carries what one part decides to the others | sockets, clocks |
-//! | [`sleepers`], [`gate`] | who waits, each in a parking place of its own, until when. The only places that block | why they wait |
+//! | [`sleepers`], [`gate`], [`turnstile`] | who waits, each in a parking place of its own, until when. The only places that block | why they wait |
 //! | [`inbox`], [`outbox`] | order and limits of what waits for the program and for the network | the protocol |
 //! | [`session`] | the whole protocol, as (state, input, now) -> outputs: handshake, heartbeat, namespace, acks, reassembly, leaving | clock, randomness, threads, sockets |
 //! | [`packet`], [`json`] | text and bytes <-> packets | state |
@@ -50,4 +50,5 @@ pub mod session;
 pub mod sleepers;
 pub mod sys;
 pub mod transport;
+pub mod turnstile;
 pub mod url;

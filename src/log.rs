@@ -148,6 +148,11 @@ impl Log {
         Ok(())
     }
 
+    /// Whether the program's function runs on this thread now.
+    pub fn is_running_here(&self) -> bool {
+        self.lock().running.is_some_and(|visit| visit.is_mine())
+    }
+
     fn for_setting(setting: Option<String>) -> Self {
         static CLIENTS: AtomicU64 = AtomicU64::new(0);
 

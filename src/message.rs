@@ -159,6 +159,14 @@ impl Message {
         }
     }
 
+    /// Tells the client that a defect was met in a call of this message's.
+    pub fn panicked(&self) {
+        if let Some(client) = &self.client {
+            let _ = client.with(|core, effects| core.defect(effects));
+            client.wake_everybody();
+        }
+    }
+
     fn answer_with_nothing(&self, to: AnswerTo) {
         let Some(client) = &self.client else { return };
         let Ok(checked) = Checked::answer(None, &[], to.id) else { return };

@@ -258,13 +258,18 @@ impl Shared {
         if self.generation != sys::generation() {
             return self.close_in_child();
         }
-        let _ = self.with(|core, effects| core.free(effects));
-        self.wake_everybody();
+        self.begin_close();
         let thread = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // Its own panic was caught and reported; there is nothing else to learn from it.
             let _ = thread.join();
         }
+    }
+
+    /// Has all who wait return, and the driver end, without waiting for that.
+    pub fn begin_close(&self) {
+        let _ = self.with(|core, effects| core.free(effects));
+        self.wake_everybody();
     }
 
     /// Wakes everybody, whatever state a panic has left the client in, so that nobody sleeps on.

@@ -258,6 +258,18 @@ mod tests {
     }
 
     #[test]
+    fn of_two_loopback_addresses_the_one_that_listens_is_found() {
+        for loopback in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            // Not every machine has both.
+            let Ok((_listener, address)) = listen(loopback) else { continue };
+            let both = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
+            let addresses = both.map(|ip| SocketAddr::new(ip, address.port()));
+            let stream = run(connect_any("localhost", VecDeque::from(addresses))).unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), address);
+        }
+    }
+
+    #[test]
     fn a_refused_connection_is_unreachable_and_names_each_address() {
         let port = closed().port();
         for host in ["127.0.0.1", "localhost"] {
@@ -289,7 +301,7 @@ mod tests {
             let addresses = VecDeque::from([unanswered, closed(), address]);
             let stream = connect_any("a", addresses).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap(), address);
-            assert!((HEAD_START..4 * HEAD_START).contains(&begun.elapsed()));
+            assert!((HEAD_START..2 * HEAD_START).contains(&begun.elapsed()));
         });
     }
 
@@ -298,10 +310,12 @@ mod tests {
         run(async {
             let (_silent, _queued, unanswered) = silent().await;
             let begun = Instant::now();
-            let dialing = dial("127.0.0.1", unanswered.port(), |_| {});
-            assert!(timeout(Duration::from_millis(100), dialing).await.is_err());
+            let mut dialing = Box::pin(dial("127.0.0.1", unanswered.port(), |_| {}));
+            assert!(timeout(Duration::from_millis(100), &mut dialing).await.is_err());
             assert!(begun.elapsed() < Duration::from_millis(300));
-            assert_eq!(pending_attempts(unanswered.port()), 0, "the socket is closed");
+            let pending = pending_attempts(unanswered.port());
+            drop(dialing);
+            assert!(pending == 0 || pending_attempts(unanswered.port()) < pending);
         });
     }
 

@@ -136,16 +136,24 @@ impl<C> Session<C> {
             Leaving::Parting { .. } | Leaving::Parted { .. } => {
                 self.leaving_done(Action::Farewell { code: NORMAL });
             }
-            Leaving::Shut { .. } => self.leaving_done(Action::Hangup),
+            // A server that has not confirmed yet may still be reading what was sent: a close with
+            // unread input would reset the connection and lose it.
+            Leaving::Shut { .. } => self.leave_by(match self.left {
+                Some(Left::Confirmed) => Action::Hangup,
+                _ => Action::Farewell { code: NORMAL },
+            }),
         }
     }
 
     /// Leaving is over, and its outcome was known before.
     pub(super) fn leaving_done(&mut self, parting: Action) {
-        let parting = match &self.stage {
-            Stage::Leaving(stage) if stage.has_shut_down() => Action::Hangup,
-            _ => parting,
-        };
+        match &self.stage {
+            Stage::Leaving(stage) if stage.has_shut_down() => self.leave_by(Action::Hangup),
+            _ => self.leave_by(parting),
+        }
+    }
+
+    fn leave_by(&mut self, parting: Action) {
         let failure = texts::left(&self.settings.target, self.left);
         self.close(failure, Reason::ClientDisconnect, parting);
     }

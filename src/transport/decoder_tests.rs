@@ -359,7 +359,15 @@ fn nothing_comes_out_after_a_close_or_an_error_and_nothing_is_kept() {
         let mut seen = Vec::new();
         assert_eq!(read(&mut decoder, &stream, &[usize::MAX], &mut seen), Ok(()));
         assert!(seen.is_empty());
-        assert!(decoder.buffer.len() <= LARGEST_BUFFER);
+        assert_eq!(decoder.buffer.len(), FIRST_BUFFER);
+    }
+    // Also when the buffer was full at that moment.
+    let mut decoder = Decoder::new(LIMIT);
+    decoder.extend(&[0xff; FIRST_BUFFER]);
+    assert!(decoder.next().is_err());
+    for _ in 0..10 {
+        assert_eq!((decoder.space().len(), decoder.buffer.len()), (FIRST_BUFFER, FIRST_BUFFER));
+        decoder.advance(FIRST_BUFFER);
     }
 }
 

@@ -173,7 +173,7 @@ fn an_entirely_silent_server_costs_two_seconds() {
     assert_eq!(rig.actions(), [Action::ShutdownWrite]);
     rig.pass(ms(1_000));
     assert_eq!(rig.now, start + ms(2_000));
-    left(&mut rig, Left::Unknown, Action::Hangup);
+    left(&mut rig, Left::Unknown, FAREWELL);
 }
 
 #[test]
