@@ -193,10 +193,16 @@ impl Outbox {
         }
         if connected && self.waiting.is_empty() && self.can_frame() {
             let start = self.framed();
-            frame::write_frame(&mut self.frames, OpCode::Text, text_len + 1, self.keys.next(), |out| {
-                out.push(MESSAGE);
-                outgoing.write(namespace, out);
-            });
+            frame::write_frame(
+                &mut self.frames,
+                OpCode::Text,
+                text_len + 1,
+                self.keys.next(),
+                |out| {
+                    out.push(MESSAGE);
+                    outgoing.write(namespace, out);
+                },
+            );
             for buffer in buffers {
                 frame::write_slice(&mut self.frames, OpCode::Binary, buffer, self.keys.next());
             }
@@ -252,10 +258,16 @@ impl Outbox {
 
     /// Frames a control packet of Engine.IO, or Socket.IO text, as a text message.
     pub fn frame_text(&mut self, engine_type: u8, text: &[u8]) {
-        frame::write_frame(&mut self.frames, OpCode::Text, text.len() + 1, self.keys.next(), |out| {
-            out.push(engine_type);
-            out.extend_from_slice(text);
-        });
+        frame::write_frame(
+            &mut self.frames,
+            OpCode::Text,
+            text.len() + 1,
+            self.keys.next(),
+            |out| {
+                out.push(engine_type);
+                out.extend_from_slice(text);
+            },
+        );
     }
 
     /// Frames a control frame of WebSocket's.
@@ -415,3 +427,6 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,10 +23,13 @@ pub(crate) fn install(io: &SocketIo) {
     let connect = async move |socket: SocketRef, auth: Auth| connected(&records, socket, auth.0);
     io.ns("/", connect.clone());
     io.ns("/admin", connect.clone());
-    io.ns("/auth", connect.clone().with(async |auth: Auth| {
-        let token = auth.0.member("token").and_then(Json::as_text);
-        if token == Some("secret") { Ok(()) } else { Err(Refusal("bad token")) }
-    }));
+    io.ns(
+        "/auth",
+        connect.clone().with(async |auth: Auth| {
+            let token = auth.0.member("token").and_then(Json::as_text);
+            if token == Some("secret") { Ok(()) } else { Err(Refusal("bad token")) }
+        }),
+    );
     io.ns("/refuse", connect.with(async || Err(Refusal("not welcome"))));
 }
 
@@ -101,8 +104,7 @@ impl Client {
             }
             "check" => {
                 let content = args.get(3..).unwrap_or_default();
-                let checked =
-                    locked(&self.record).check(number(0), number(1), number(2), content);
+                let checked = locked(&self.record).check(number(0), number(1), number(2), content);
                 queue.ack(ack, vec![Json::from(checked)]);
             }
             "tally" => {
@@ -247,8 +249,11 @@ impl Sender {
 fn flood_of(socket: SocketRef, n: Option<u64>, bytes: u64, binary: Option<&Json>) {
     let (bytes, binary) = (bytes as usize, binary == Some(&Json::Bool(true)));
     let args_of = move |i| {
-        let content =
-            if binary { Json::Binary(bytes_of(i, 0, bytes)) } else { Json::Text(text_of(i, bytes)) };
+        let content = if binary {
+            Json::Binary(bytes_of(i, 0, bytes))
+        } else {
+            Json::Text(text_of(i, bytes))
+        };
         vec![Json::from(i), content]
     };
     tokio::spawn(flood(socket, "flood", n, args_of));

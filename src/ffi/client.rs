@@ -41,7 +41,7 @@ pub extern "C" fn sio_client_new() -> *mut sio_client {
 /// nothing more, and ends its threads. Calls that other threads have under way
 /// return SIO_E_DISCONNECTED before this returns; none may begin after. Messages
 /// stay valid. Takes at most 100 ms, and the time of a callback that is running;
-/// inside a callback of this client it takes effect when the callback returns.
+/// inside a callback it takes effect when those of this client have returned.
 /// NULL is allowed.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_free(client: ClientPtr) {

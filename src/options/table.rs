@@ -18,7 +18,7 @@ pub struct OptionInfo {
     pub availability: Availability,
     /// What it needs, for the text that says that this is missing.
     pub(super) feature: &'static str,
-    /// What the header says behind the default: meaning and range.
+    /// What the header says behind the default, or in its place if it is empty: meaning and range.
     pub remark: &'static str,
 }
 
@@ -81,14 +81,26 @@ const fn cap(most: u64) -> usize {
 pub const TABLE: &[OptionInfo] = &[
     OptionInfo {
         feature: "TLS is",
-        ..works(Key::Url, "url", "URL", "", "what connect was given; http or ws")
+        ..works(
+            Key::Url,
+            "url",
+            "URL",
+            "",
+            "what connect was given; https and wss not yet: SIO_E_UNSUPPORTED",
+        )
     },
     works(Key::Namespace, "namespace", "text", "/", ""),
     works(Key::Path, "path", "text", "socket.io", ""),
-    works(Key::Auth, "auth", "JSON", "", "by the protocol an object"),
+    works(Key::Auth, "auth", "JSON", "", "none; by the protocol an object"),
     OptionInfo {
         feature: "HTTP long-polling is",
-        ..works(Key::Transports, "transports", "list", "websocket", "polling is missing yet")
+        ..works(
+            Key::Transports,
+            "transports",
+            "list",
+            "websocket",
+            "\"polling\" not yet: SIO_E_UNSUPPORTED",
+        )
     },
     works(
         Key::AttemptTimeout,

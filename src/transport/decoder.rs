@@ -274,7 +274,9 @@ impl Header {
     fn parse(bytes: &[u8]) -> Result<Option<Self>, FrameError> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
-            return Err(FrameError::ReservedBits);
+            // The start of "HTTP/1.1", which is no valid frame either way.
+            let is_http = (*first, *second) == (b'H', b'T');
+            return Err(if is_http { FrameError::Http } else { FrameError::ReservedBits });
         }
         if second & 0x80 != 0 {
             return Err(FrameError::Masked);

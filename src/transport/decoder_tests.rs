@@ -144,6 +144,11 @@ fn reserved_bits_are_refused() {
 }
 
 #[test]
+fn an_http_answer_instead_of_a_frame_is_called_that() {
+    refused(b"HTTP/1.1 400 Bad Request\r\n\r\n", FrameError::Http);
+}
+
+#[test]
 fn masked_frames_are_refused() {
     refused(&[0x81, 0x81, 1, 2, 3, 4, b'a' ^ 1], FrameError::Masked);
     refused(&[0x89, 0x80, 1, 2, 3, 4], FrameError::Masked);

@@ -59,6 +59,9 @@ pub enum OpCode {
 pub enum FrameError {
     /// A reserved bit is set, though no extension was agreed upon.
     ReservedBits,
+    /// Not a frame, but an HTTP answer, as Node servers send when they change their mind after
+    /// the handshake.
+    Http,
     /// The frame is masked, which only a client's may be.
     Masked,
     /// The kind of frame is one that the protocol does not define.
@@ -109,6 +112,9 @@ impl fmt::Display for FrameError {
             FrameError::ReservedBits => {
                 f.write_str("a WebSocket frame with a reserved bit set, though no extension is on")
             }
+            FrameError::Http => f.write_str(
+                "an HTTP answer instead of a WebSocket frame: the server refuses after all",
+            ),
             FrameError::Masked => f.write_str("a masked WebSocket frame from the server"),
             FrameError::UnknownOpCode(code) => {
                 write!(f, "a WebSocket frame of the unknown kind {code}")

@@ -126,7 +126,10 @@ impl Opening {
         match &self.answer {
             Answer::Refused(refusal) => refusal.failure(),
             Answer::Head { bytes, .. } if bytes.is_empty() => {
-                protocol(&self.origin, "the connection was closed without an answer")
+                // So do Node servers part from a path that is not theirs.
+                let what = "the connection was closed without an answer (is a Socket.IO server \
+                            there, at the path of the option `path`?)";
+                protocol(&self.origin, what)
             }
             Answer::Head { .. } => {
                 protocol(&self.origin, "the connection was closed within the head of the answer")

@@ -182,7 +182,9 @@ class Protocol:
         return [Ack((found.shown() if found else None,))]
 
     def _status(self, record):
-        return [Ack(({"connections": len(self.server.eio.sockets)},))]
+        # The threaded server keeps closed ones for a while.
+        open_now = sum(not engine.closed for engine in list(self.server.eio.sockets.values()))
+        return [Ack(({"connections": open_now},))]
 
     def _flood(self, record, n, size, binary=False):
         if binary:

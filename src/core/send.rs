@@ -1,0 +1,194 @@
+//! Sending: whether a packet may go now, and its way into the outbox.
+//!
+//! Owns calls that wait for their answers. Refuses to know how bytes get to the socket.
+
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Core;
+use crate::error::{Failure, Status};
+use crate::inbox::AnswerTo;
+use crate::message::Message;
+use crate::monitor::{CallerWrite, Effects};
+use crate::options::Offline;
+use crate::outbox::{self, Role};
+use crate::packet::socket::Outgoing;
+use crate::session::{Admission, Moment, State};
+use crate::sleepers::{Place, Queue};
+
+/// Silence after which a caller may write by itself: long enough that a burst does not do it for
+/// each of its packets, short enough that a call after a pause does.
+const QUIET: Duration = Duration::from_micros(20);
+
+/// A call that waits for its answer.
+pub struct Call {
+    /// Where its thread sleeps.
+    pub place: Arc<Place>,
+    outcome: Mutex<Option<Result<Box<Message>, Failure>>>,
+    /// Its acknowledgement id, once it is queued.
+    id: AtomicU64,
+    pub(super) begun: Moment,
+}
+
+impl Call {
+    /// What it ended with, once.
+    pub fn take_outcome(&self) -> Option<Result<Box<Message>, Failure>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn end(&self, outcome: Result<Box<Message>, Failure>) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    }
+}
+
+/// What a program wants to send, checked.
+pub struct Sending<'a> {
+    /// The text.
+    pub outgoing: Outgoing<'a>,
+    /// The byte buffers.
+    pub buffers: &'a [&'a [u8]],
+}
+
+/// Whether a packet can be sent now.
+pub enum MaySend {
+    /// It can; not `connected` if it has to wait for the connection that is being made.
+    Yes {
+        /// Whether the namespace is connected.
+        connected: bool,
+    },
+    /// There is no room, somebody else is before it, or no connection yet.
+    NotYet,
+    /// It cannot be sent.
+    Refused(Failure),
+}
+
+impl Core {
+    /// Whether a packet can be sent now. `next` tells that nobody else waits before it.
+    pub fn may_send(&self, sending: &Sending<'_>, next: bool) -> MaySend {
+        let connected = match self.session.admit() {
+            Admission::Ready => true,
+            Admission::Wait => match self.in_force.offline {
+                Offline::Wait => return MaySend::NotYet,
+                Offline::Buffer => false,
+                Offline::Fail => {
+                    let text = "not sent: the client is still connecting, and the option \
+                                \"offline\" is \"fail\"";
+                    return MaySend::Refused(Failure::new(Status::Disconnected, text));
+                }
+            },
+            Admission::Refused(failure) => return MaySend::Refused(failure),
+        };
+        let text_len = sending.outgoing.len(self.session.namespace());
+        let lens = || sending.buffers.iter().map(|buffer| buffer.len());
+        if let Err(failure) = self.session.check_size(text_len, &mut lens()) {
+            return MaySend::Refused(failure);
+        }
+        let cost = outbox::cost(text_len, lens());
+        if next && self.outbox.has_room(cost, self.in_force.send_limit) {
+            MaySend::Yes { connected }
+        } else {
+            MaySend::NotYet
+        }
+    }
+
+    /// Sends an event that may be sent.
+    pub fn emit(
+        &mut self,
+        sending: &Sending<'_>,
+        connected: bool,
+        now: impl Fn() -> Moment,
+        fx: &mut Effects<'_>,
+    ) {
+        self.push(sending, Role::Event, connected);
+        self.start_writing(now, fx);
+    }
+
+    /// Sends an event that may be sent, for whose answer `call` waits.
+    pub fn call(
+        &mut self,
+        sending: &Sending<'_>,
+        connected: bool,
+        call: &Arc<Call>,
+        now: impl Fn() -> Moment,
+        fx: &mut Effects<'_>,
+    ) {
+        let id = self.session.begin_call(Arc::clone(call));
+        call.id.store(id, Ordering::Relaxed);
+        let outgoing = Outgoing { id: Some(id), ..sending.outgoing };
+        let sending = Sending { outgoing, buffers: sending.buffers };
+        self.push(&sending, Role::Call(id), connected);
+        self.sleepers.enter(Queue::Call, &call.place);
+        self.start_writing(now, fx);
+    }
+
+    /// Sends an answer; never refused for room.
+    pub fn answer(
+        &mut self,
+        sending: &Sending<'_>,
+        to: AnswerTo,
+        now: impl Fn() -> Moment,
+        fx: &mut Effects<'_>,
+    ) -> Result<(), Failure> {
+        if !self.can_answer(to) {
+            let text = "not answered: the connection that the event came by is gone";
+            return Err(Failure::new(Status::Disconnected, text));
+        }
+        let text_len = sending.outgoing.len(self.session.namespace());
+        let mut lens = sending.buffers.iter().map(|buffer| buffer.len());
+        self.session.check_size(text_len, &mut lens)?;
+        self.push(sending, Role::Answer, true);
+        self.start_writing(now, fx);
+        if self.seen == State::Connected && self.must_pause() && !self.paused {
+            fx.kick = true;
+        }
+        Ok(())
+    }
+
+    /// Whether an answer to this event can still reach the server.
+    pub fn can_answer(&self, to: AnswerTo) -> bool {
+        to.epoch == self.session.epoch() && self.seen == State::Connected
+    }
+
+    /// A new call, whose thread is the one that calls.
+    pub fn new_call(place: Arc<Place>, begun: Moment) -> Arc<Call> {
+        Arc::new(Call { place, outcome: Mutex::new(None), id: AtomicU64::new(0), begun })
+    }
+
+    /// Gives up a call that ended without its answer; false if the answer was faster.
+    pub fn cancel_call(&mut self, call: &Arc<Call>, fx: &mut Effects<'_>) -> bool {
+        let id = call.id.load(Ordering::Relaxed);
+        if self.session.cancel_call(id).is_none() {
+            return false;
+        }
+        if self.outbox.cancel_call(id) {
+            self.made_room(fx);
+        }
+        true
+    }
+
+    pub(super) fn push(&mut self, sending: &Sending<'_>, role: Role, connected: bool) {
+        self.tally.packets_sent += 1;
+        let namespace = self.session.namespace();
+        self.outbox.push(&sending.outgoing, namespace, sending.buffers, role, connected);
+    }
+
+    /// Somebody has to write what was framed: this caller if the connection is quiet or nothing
+    /// else could happen before the answer to its call, the driver otherwise.
+    pub(super) fn start_writing(&mut self, now: impl Fn() -> Moment, fx: &mut Effects<'_>) {
+        let Some((wire, link)) = &self.wire else { return };
+        if self.outbox.is_being_written() {
+            return;
+        }
+        let alone = self.session.calls_waiting() == 1 && self.outbox.len() == 1;
+        if alone || now().saturating_sub(self.last_write) >= QUIET {
+            if let Some(bytes) = self.outbox.take_as_caller() {
+                fx.write = Some(CallerWrite { wire: wire.clone(), bytes, link: *link });
+                return;
+            }
+        }
+        fx.kick |= self.outbox.leave_to_driver();
+    }
+}

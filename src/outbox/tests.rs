@@ -1,0 +1,185 @@
+use super::*;
+use crate::packet::socket::OutKind;
+use crate::transport::frame::frame_len;
+
+fn outbox() -> Outbox {
+    Outbox::new([7; 32])
+}
+
+fn event(id: Option<u64>) -> Outgoing<'static> {
+    let kind = OutKind::Event { quoted_name: "\"n\"" };
+    Outgoing { kind, id, args: "[1]", args_empty: false, attachments: 0 }
+}
+
+fn push(outbox: &mut Outbox, role: Role, connected: bool) {
+    let id = match role {
+        Role::Call(id) => Some(id),
+        _ => None,
+    };
+    outbox.push(&event(id), "/", &[], role, connected);
+}
+
+/// What the frames say when they are unmasked, one text each.
+fn unmasked(mut bytes: &[u8]) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let [_, len, rest @ ..] = bytes {
+        let len = usize::from(len & 0x7f);
+        assert!(len < 126);
+        let (key, payload) = rest.split_at(4);
+        let plain = payload[..len].iter().enumerate().map(|(at, byte)| byte ^ key[at & 3]);
+        texts.push(String::from_utf8(plain.collect()).unwrap());
+        bytes = &payload[len..];
+    }
+    texts
+}
+
+#[test]
+fn a_packet_is_framed_at_once_while_connected_and_waits_otherwise() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Event, false);
+    push(&mut outbox, Role::Event, true);
+    assert!(outbox.has_waiting());
+    assert!(outbox.is_written());
+    assert!(outbox.take_as_caller().is_none());
+    outbox.frame_waiting();
+    outbox.frame_waiting();
+    assert!(!outbox.has_waiting());
+    let frames = outbox.take_as_caller().unwrap();
+    assert_eq!(unmasked(&frames), ["42[\"n\",1]", "42[\"n\",1]"]);
+}
+
+#[test]
+fn there_is_one_writer_at_a_time() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Event, true);
+    let frames = outbox.take_as_caller().unwrap();
+    push(&mut outbox, Role::Event, true);
+    assert!(outbox.take_as_caller().is_none());
+    assert!(!outbox.leave_to_driver());
+    let mut driver = Vec::new();
+    assert!(!outbox.take_as_driver(&mut driver));
+    let len = frames.len();
+    // The caller is done, and what came meanwhile is left to the driver, which has to be told.
+    assert!(outbox.caller_wrote(frames, len));
+    assert!(outbox.take_as_driver(&mut driver));
+    outbox.driver_wrote(driver.len(), true);
+    assert!(outbox.is_written());
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn what_a_caller_could_not_write_goes_before_what_came_meanwhile() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Call(3), true);
+    let frames = outbox.take_as_caller().unwrap();
+    let whole = frames.clone();
+    push(&mut outbox, Role::Call(4), true);
+    assert!(outbox.caller_wrote(frames, 5));
+    let mut driver = Vec::new();
+    assert!(outbox.take_as_driver(&mut driver));
+    let mut stream = whole[..5].to_vec();
+    stream.extend_from_slice(&driver);
+    assert_eq!(unmasked(&stream), ["423[\"n\",1]", "424[\"n\",1]"]);
+}
+
+#[test]
+fn the_cost_falls_when_a_packet_is_wholly_written_and_not_before() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Event, true);
+    let one = outbox.cost();
+    assert_eq!(one, OVERHEAD + "2[\"n\",1]".len());
+    push(&mut outbox, Role::Answer, true);
+    assert_eq!(outbox.answers_cost(), one);
+    let mut driver = Vec::new();
+    assert!(outbox.take_as_driver(&mut driver));
+    let frame = frame_len("42[\"n\",1]".len());
+    outbox.driver_wrote(frame, false);
+    assert_eq!(outbox.cost(), one);
+    outbox.driver_wrote(frame - 1, false);
+    assert_eq!(outbox.cost(), one);
+    outbox.driver_wrote(1, true);
+    assert_eq!((outbox.cost(), outbox.answers_cost()), (0, 0));
+}
+
+#[test]
+fn one_packet_larger_than_the_limit_is_taken_when_nothing_else_waits() {
+    let mut outbox = outbox();
+    assert!(outbox.has_room(1_000_000, 10));
+    push(&mut outbox, Role::Event, true);
+    assert!(!outbox.has_room(1, 10));
+    assert!(outbox.has_room(1, 10_000));
+}
+
+#[test]
+fn a_flush_waits_for_what_was_queued_before_it_and_for_no_more() {
+    let mut outbox = outbox();
+    assert!(outbox.is_flushed(outbox.last_sequence()));
+    push(&mut outbox, Role::Event, true);
+    let flush = outbox.last_sequence();
+    let frames = outbox.take_as_caller().unwrap();
+    push(&mut outbox, Role::Event, true);
+    assert!(!outbox.is_flushed(flush));
+    let len = frames.len();
+    outbox.caller_wrote(frames, len);
+    assert!(outbox.is_flushed(flush));
+    assert!(!outbox.is_flushed(outbox.last_sequence()));
+}
+
+#[test]
+fn a_call_that_ended_is_taken_out_of_what_waits() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Call(0), false);
+    push(&mut outbox, Role::Call(1), false);
+    assert!(outbox.cancel_call(0));
+    assert!(!outbox.cancel_call(0));
+    outbox.frame_waiting();
+    let frames = outbox.take_as_caller().unwrap();
+    assert_eq!(unmasked(&frames), ["421[\"n\",1]"]);
+    assert!(!outbox.cancel_call(1));
+}
+
+#[test]
+fn a_loss_tells_which_calls_were_not_sent_and_is_told_once() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Call(0), true);
+    let frames = outbox.take_as_caller().unwrap();
+    push(&mut outbox, Role::Call(1), true);
+    outbox.caller_wrote(frames, 1);
+    push(&mut outbox, Role::Call(2), true);
+    assert!(outbox.is_sent(0));
+    assert!(!outbox.is_sent(1));
+    let lost = outbox.lose_all();
+    assert_eq!(lost, Lost { packets: 3, unsent_calls: vec![1, 2] });
+    assert!(outbox.take_loss());
+    assert!(!outbox.take_loss());
+    assert!(outbox.is_empty());
+    assert_eq!(outbox.cost(), 0);
+}
+
+#[test]
+fn while_a_write_goes_on_its_packets_count_as_sent() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Call(0), true);
+    let _frames = outbox.take_as_caller().unwrap();
+    push(&mut outbox, Role::Call(1), true);
+    assert_eq!(outbox.lose_all().unsent_calls, [1]);
+}
+
+#[test]
+fn above_a_mebibyte_on_the_way_packets_wait_unframed() {
+    let mut outbox = outbox();
+    let large = vec![0; 600 * 1024];
+    let kind = OutKind::Event { quoted_name: "\"n\"" };
+    let args = r#"[{"_placeholder":true,"num":0}]"#;
+    let outgoing = Outgoing { kind, id: None, args, args_empty: false, attachments: 1 };
+    for _ in 0..3 {
+        outbox.push(&outgoing, "/", &[&large], Role::Event, true);
+    }
+    assert!(outbox.has_waiting());
+    assert_eq!(outbox.len(), 3);
+    let mut driver = Vec::new();
+    assert!(outbox.take_as_driver(&mut driver));
+    assert!(!outbox.can_frame());
+    outbox.driver_wrote(driver.len(), true);
+    assert!(outbox.can_frame());
+}

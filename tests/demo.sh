@@ -1,0 +1,96 @@
+#!/bin/sh
+# `make demo`: that it shows every step, works twice in a row, says when a step fails, and leaves no
+# server behind, however it ends.
+set -eu
+. "$(dirname "$0")/support.sh"
+
+# Also what a killed demo leaves is then removed.
+export TMPDIR="$work"
+
+demo=$top/examples-c/demo.sh
+program=$TARGET_DIR/library/demo
+
+demo_works() { "$MAKE" -C "$top" --no-print-directory demo >"$work/said" 2>&1 || { cat "$work/said"; return 1; }; }
+says() { has "$(cat "$work/said")" "$1"; }
+
+check "make demo works" demo_works
+for step in "1/7 connect" "2/7 emit" "3/7 receive" "4/7 call" "5/7 binary" "6/7 answer" \
+    "7/7 disconnect" "all 7 steps were seen to work"; do
+    check "it shows \"$step\"" says "client | $step"
+done
+for line in "hello comes from" "add 2 and 3: 5" "reverse 262144 bytes" "which is right" "has left"; do
+    check "the server tells \"$line\"" says "$line"
+done
+no_colours() { ! grep -q "$(printf '\033')" "$work/said"; }
+check "there are no colours where it is no terminal" no_colours
+check "make demo works again" demo_works
+
+# From here on the script alone, with a server that leaves its process id behind.
+cat >"$work/server" <<END
+#!/bin/sh
+echo \$\$ >"$work/server.pid"
+exec "$DEMO_SERVER" "\$@"
+END
+cat >"$work/endless" <<END
+#!/bin/sh
+echo endless
+sleep 8
+END
+chmod +x "$work/server" "$work/endless"
+
+server_gone() {
+    tries=0
+    while kill -0 "$(cat "$work/server.pid")" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 50 ] || { echo "the server runs on"; return 1; }
+        sleep 0.1
+    done
+}
+demo_fails() {
+    if sh "$demo" "$@" >"$work/said" 2>&1; then return 1; fi
+}
+
+check "the script works by itself" sh "$demo" "$work/server" "$program"
+check "its server has ended" server_gone
+check "a program that fails fails the demo" demo_fails "$work/server" false
+check "its server has ended" server_gone
+check "a server that does not start fails the demo" demo_fails false "$program"
+check "and is named" says "the server did not start"
+
+# A shell gives its background processes an ignored SIGINT, which the demo could not trap.
+cat >"$work/ended.py" <<'END'
+import os, signal, subprocess, sys
+
+name, *command = sys.argv[1:]
+number = getattr(signal, name)
+demo = subprocess.Popen(
+    command, stdout=subprocess.PIPE, start_new_session=True,
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+)
+while demo.stdout.readline() != b"endless\n":
+    assert demo.poll() is None, "the demo did not start"
+# Ctrl-C goes to the whole group, the others to the script alone.
+(os.killpg if name == "SIGINT" else os.kill)(demo.pid, number)
+status = demo.wait(5)
+assert status == (-number if name == "SIGKILL" else 128 + number), status
+END
+for signal in SIGINT SIGTERM SIGHUP SIGKILL; do
+    check "the demo ends at $signal" \
+        python3 "$work/ended.py" $signal sh "$demo" "$work/server" "$work/endless"
+    check "its server has ended" server_gone
+done
+
+cat >"$work/terminal.py" <<'END'
+import os, pty, sys
+
+output = bytearray()
+def read(fd):
+    data = os.read(fd, 4096)
+    output.extend(data)
+    return data
+status = pty.spawn(sys.argv[1:], read)
+assert status == 0, status
+assert b"\x1b[32mok" in output and b"\x1b[36mserver" in output, "no colours"
+END
+check "there are colours on a terminal" \
+    env TERM=xterm python3 "$work/terminal.py" sh "$demo" "$work/server" "$program"

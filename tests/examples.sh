@@ -1,0 +1,92 @@
+#!/bin/sh
+# The programs under `examples-c`: that their Makefile builds them by pkg-config alone, without a
+# warning from gcc and clang, and that each does what it shows, against the demo server.
+# The library and the demo server must have been built before.
+set -eu
+. "$(dirname "$0")/support.sh"
+
+prefix=$work/prefix
+examples=$work/examples-c
+bin=$examples/bin
+export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+
+examples_make() { "$MAKE" -C "$examples" --no-print-directory CFLAGS="-O2 -Werror" "$@"; }
+
+check "the library is installed" install_library PREFIX="$prefix"
+mkdir "$examples"
+cp "$top"/examples-c/*.c "$top/examples-c/Makefile" "$examples"
+for compiler in gcc clang; do
+    check "$compiler builds all without a warning" examples_make CC=$compiler
+    check "make clean" examples_make clean
+done
+check "the shared library is linked" examples_make
+check "a program knows where the library is" has "$(ldd "$bin/hello")" "$prefix/lib/libsio.so"
+check "STATIC=1 links the static one instead" examples_make STATIC=1
+static_only() { ! ldd "$bin/hello" | grep libsio; }
+check "such a program needs no shared library" static_only
+
+start_demo_server
+
+check "hello prints the greeting" same 'greeting ["Hello, world!"]' "$("$bin/hello" "$url")"
+ack_said=$("$bin/ack" "$url")
+check "ack answers the question" has "$ack_said" "the product of 6 and 7, answering [42]"
+check "the server takes its answer as right" has "$ack_said" 'verdict ["right"]'
+
+head -c 3000000 /dev/urandom >"$work/a \"file\" ⚡"
+"$bin/binary" "$url" receive "$work/copy" >"$work/receiver" 2>&1 &
+receiver=$!
+until_said "$work/receiver" "waiting for a file"
+check "binary sends a file" has "$("$bin/binary" "$url" send "$work/a \"file\" ⚡")" \
+    "sent 3000000 bytes; the server answers [1]"
+check "the receiver ends well" wait "$receiver"
+check "it knows the name" has "$(cat "$work/receiver")" 'received "a \"file\" ⚡", 3000000 bytes'
+check "the file arrived byte for byte" cmp "$work/a \"file\" ⚡" "$work/copy"
+: >"$work/empty"
+"$bin/binary" "$url" receive "$work/copy" >"$work/receiver" 2>&1 &
+receiver=$!
+until_said "$work/receiver" "waiting for a file"
+check "binary sends an empty file" has "$("$bin/binary" "$url" send "$work/empty")" "sent 0 bytes"
+check "it is received" wait "$receiver"
+check "and is empty" cmp "$work/empty" "$work/copy"
+
+# Two chats, each typing from a pipe that stays open as long as its descriptor here.
+mkfifo "$work/red" "$work/blue"
+exec 7<>"$work/red" 8<>"$work/blue"
+"$bin/chat" "$url" 'red "🚀"' <"$work/red" >"$work/red.said" 2>&1 7>&- 8>&- &
+red=$!
+"$bin/chat" "$url" 'blue\' <"$work/blue" >"$work/blue.said" 2>&1 7>&- 8>&- &
+blue=$!
+until_said "$work/red.said" "connected"
+until_said "$work/blue.said" "connected"
+printf '%s\n' 'A "quoted" back\slash, an é and a 🎉' >&7
+until_said "$work/blue.said" 'red "🚀": A "quoted" back\slash, an é and a 🎉'
+check "chat shows what another typed, quotes and emoji right" true
+printf '%s\n' 'Nothing is lost.' >&8
+until_said "$work/red.said" 'blue\: Nothing is lost.'
+check "and the other way round" true
+printf 'no UTF-8: \377\n' >&7
+until_said "$work/red.said" "that is not UTF-8 text"
+check "chat refuses a line that is not UTF-8, and goes on" kill -0 "$red"
+printf 'The last words, without an end of line' >&7
+exec 7>&-
+check "chat ends well at the end of its input" wait "$red"
+until_said "$work/blue.said" 'red "🚀": The last words, without an end of line'
+check "its last words have arrived" true
+
+kill "$server_pid"
+loses_server() { if wait "$blue"; then return 1; fi; has "$(cat "$work/blue.said")" "the connection is lost"; }
+check "chat ends, and says so, when the server goes away" loses_server
+
+unreachable() {
+    example=$1
+    shift
+    if "$bin/$example" "$url" "$@" >"$work/unreachable" 2>&1; then return 1; fi
+    has "$(cat "$work/unreachable")" "the server could not be reached"
+}
+check "hello says that no server is there" unreachable hello
+check "ack says that no server is there" unreachable ack
+check "binary says that no server is there" unreachable binary receive "$work/copy"
+check "chat says that no server is there" unreachable chat red
+
+start_node_server
+check "hello talks with another server" has "$("$bin/hello" "$url")" 'welcome [{"sid":"'
