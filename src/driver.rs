@@ -230,9 +230,7 @@ impl<'a> Driver<'a> {
         let mut turn = busy;
         while let Poll::Ready(ready) = self.doorbell.poll_read_ready(context) {
             let Ok(mut guard) = ready else { break };
-            if let Some(signal) = self.shared.signal() {
-                signal.clear();
-            }
+            self.shared.answer_doorbell();
             guard.clear_ready();
             // If the client cannot be entered, the next turn ends the driver.
             let _ = self.shared.deliver_interrupt();

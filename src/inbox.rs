@@ -98,6 +98,9 @@ pub struct Inbox {
     cost_max: usize,
     limit: usize,
     overflow: Overflow,
+    /// The limit was reached, and the program has not yet taken enough for reading to be worth
+    /// its while again.
+    full: bool,
 }
 
 impl Inbox {
@@ -111,6 +114,7 @@ impl Inbox {
             cost_max: 0,
             limit,
             overflow,
+            full: false,
         }
     }
 
@@ -118,6 +122,7 @@ impl Inbox {
     pub fn configure(&mut self, limit: usize, overflow: Overflow) {
         self.limit = limit;
         self.overflow = overflow;
+        self.full = false;
     }
 
     /// Whether nothing can be taken.
@@ -140,10 +145,24 @@ impl Inbox {
         self.cost_max
     }
 
-    /// Whether reading has to pause until the program takes something. What is held back cannot
-    /// be taken, so it never pauses.
+    /// Whether reading has to pause until the program takes something: from the moment that the
+    /// limit is reached until half of it is free, so that a slow program does not start and stop
+    /// the reading for each event.
+    #[inline]
     pub fn is_full(&self) -> bool {
-        self.overflow == Overflow::Pause && self.cost >= self.limit && !self.is_empty()
+        self.full
+    }
+
+    /// What is held back cannot be taken, so it never makes the queue full.
+    #[inline]
+    fn fill(&mut self) {
+        self.full |=
+            self.overflow == Overflow::Pause && self.cost >= self.limit && !self.is_empty();
+    }
+
+    #[inline]
+    fn drain(&mut self) {
+        self.full &= self.cost > self.limit / 2 && !self.is_empty();
     }
 
     /// Takes in an event. With `hold` it is not handed out before [`Inbox::release`]. With
@@ -195,6 +214,7 @@ impl Inbox {
         self.cost += entry.bytes() + OVERHEAD;
         self.entries.push_back(entry);
         self.cost_max = self.cost_max.max(self.cost);
+        self.fill();
         Pushed::Queued { dropped }
     }
 
@@ -210,6 +230,7 @@ impl Inbox {
             self.entries = VecDeque::new();
         }
         self.cost -= entry.bytes() + OVERHEAD;
+        self.drain();
         let answer = entry.answer.map(|answer| *answer);
         let size = entry.size as usize;
         let name_len = entry.name_len as usize;
@@ -231,6 +252,7 @@ impl Inbox {
     /// Hands out from now on what was held back.
     pub fn release(&mut self) {
         self.held = 0;
+        self.fill();
     }
 
     /// Drops what is held back and says how much that was.
@@ -256,6 +278,7 @@ impl Inbox {
         self.chunks.clear();
         self.held = 0;
         self.cost = 0;
+        self.full = false;
         dropped
     }
 
@@ -379,6 +402,20 @@ mod tests {
         let mut inbox = Inbox::new(100, Overflow::Pause);
         assert!(!inbox.is_full());
         push(&mut inbox, &format!("2[\"n\",\"{}\"]", "x".repeat(500)));
+        assert!(inbox.is_full());
+        inbox.pop().unwrap();
+        assert!(!inbox.is_full());
+    }
+
+    #[test]
+    fn reading_goes_on_when_half_of_the_limit_is_free() {
+        let mut inbox = Inbox::new(4 * (OVERHEAD + 5), Overflow::Pause);
+        for n in 0..4 {
+            assert!(!inbox.is_full());
+            push(&mut inbox, &format!("2[\"\",{n}]"));
+        }
+        assert!(inbox.is_full());
+        inbox.pop().unwrap();
         assert!(inbox.is_full());
         inbox.pop().unwrap();
         assert!(!inbox.is_full());

@@ -32,6 +32,8 @@ pub struct Shared {
     interrupt: AtomicBool,
     /// The doorbell of the driver, there from the moment that anybody may wait.
     signal: OnceLock<Signal>,
+    /// Somebody has rung for a turn that the driver has not taken yet.
+    rung: AtomicBool,
     driver: Mutex<Option<JoinHandle<()>>>,
     /// The descriptor of the open socket, for a child process that frees the client; -1 for none.
     socket: AtomicI32,
@@ -103,6 +105,7 @@ impl Shared {
             generation: sys::generation(),
             interrupt: AtomicBool::new(false),
             signal: OnceLock::new(),
+            rung: AtomicBool::new(false),
             driver: Mutex::new(None),
             socket: AtomicI32::new(-1),
         })
@@ -217,6 +220,23 @@ impl Shared {
                 self.interrupt.store(false, Ordering::SeqCst);
             }
         })
+    }
+
+    /// Has the driver take a turn. However many ask for it before it comes, it is rung for once.
+    fn ring_driver(&self) {
+        if let Some(signal) = self.signal.get() {
+            if !self.rung.swap(true, Ordering::AcqRel) {
+                signal.raise();
+            }
+        }
+    }
+
+    /// The driver has heard the doorbell and takes a turn next.
+    pub fn answer_doorbell(&self) {
+        if let Some(signal) = self.signal.get() {
+            signal.clear();
+        }
+        self.rung.store(false, Ordering::Release);
     }
 
     /// The doorbell of the driver; none before the driver was started.
@@ -355,9 +375,7 @@ impl<'a> Effects<'a> {
             place.ring();
         }
         if self.kick {
-            if let Some(signal) = shared.signal.get() {
-                signal.raise();
-            }
+            shared.ring_driver();
         }
         if let Some(write) = self.write {
             write.run(shared);

@@ -32,6 +32,12 @@ ack_said=$("$bin/ack" "$url")
 check "ack answers the question" has "$ack_said" "the product of 6 and 7, answering [42]"
 check "the server takes its answer as right" has "$ack_said" 'verdict ["right"]'
 
+for program in hello ack demo; do
+    check "$program passes valgrind: no error, no leak" \
+        valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
+        --error-exitcode=99 "$bin/$program" "$url"
+done
+
 head -c 3000000 /dev/urandom >"$work/a \"file\" ⚡"
 "$bin/binary" "$url" receive "$work/copy" >"$work/receiver" 2>&1 &
 receiver=$!

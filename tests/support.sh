@@ -72,17 +72,18 @@ has() {
 # start_server COMMAND...: starts a server that says `LISTENING port`, and sets `url` and
 # `server_pid`.
 start_server() {
-    said=$work/server.$passed.$#
-    "$@" <"$work/stdin" >"$said" 2>"$said.err" 9>&- &
+    port_file=$work/server.$passed
+    : >"$port_file"
+    "$@" <"$work/stdin" >"$port_file" 2>"$port_file.err" 9>&- &
     server_pid=$!
     server_pids="$server_pids $server_pid"
     tries=0
-    until grep -q '^LISTENING ' "$said"; do
+    until grep -q '^LISTENING ' "$port_file"; do
         tries=$((tries + 1))
-        [ "$tries" -lt 300 ] || { cat "$said.err" >&2; fail "$* did not start"; }
+        [ "$tries" -lt 300 ] || { cat "$port_file.err" >&2; fail "$* did not start"; }
         sleep 0.1
     done
-    url=http://127.0.0.1:$(sed -n 's/^LISTENING //p' "$said")
+    url=http://127.0.0.1:$(sed -n 's/^LISTENING //p' "$port_file")
 }
 
 start_node_server() { start_server node "$tests/servers/node/server.js"; }

@@ -155,8 +155,7 @@ static void an_element_found_can_be_stepped_through_in_turn(void)
     CHECK_INT(6, sum);
 }
 
-/* A walk through a long array takes time by its length, not by the square of it: with the square, the
- * long one would take 16,000,000 times what the short one takes, not 4000 times. */
+/* With a strlen() of what is left for each question this would take minutes. */
 static void a_walk_through_a_long_text_stays_linear(void)
 {
     int count = few_or_many(20000, 400000), i, seen = 0, sum = 0;
@@ -227,8 +226,6 @@ static void deep_texts_are_walked_without_recursion(void)
 static void quote_makes_a_json_string(void)
 {
     char buf[100];
-    CHECK_INT(9, sio_json_quote("caf\xc3\xa9 \xf0", NULL, 0) == SIZE_MAX ? 9 : 0);
-    CHECK_INT(9, sio_json_quote("say \"h\"", NULL, 0) - 2);
     CHECK_INT(11, sio_json_quote("say \"h\"", buf, sizeof buf));
     CHECK_TEXT("\"say \\\"h\\\"\"", buf);
     sio_json_quote("a\\b\n\t\x01 caf\xc3\xa9 \xf0\x9f\x98\x80", buf, sizeof buf);

@@ -33,7 +33,7 @@ impl Kind {
         [Kind::Oxide, Kind::Node, Kind::PythonAsyncio, Kind::PythonThreaded]
     }
 
-    /// Whether it is one of the two python servers, which are ten times slower than the others.
+    /// Whether it is one of the two python servers, which are several times slower than the others.
     pub const fn is_python(self) -> bool {
         matches!(self, Kind::PythonAsyncio | Kind::PythonThreaded)
     }

@@ -5,6 +5,8 @@
 //! `calls::node::a_call_brings_the_servers_answer`.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
+// What the modules share is public to each other; there is nobody else.
+#![allow(unreachable_pub)]
 
 #[path = "../common/mod.rs"]
 mod common;

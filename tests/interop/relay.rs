@@ -92,9 +92,23 @@ impl Relay {
         state.acted.expect("the server reacts")
     }
 
-    /// What the server was given by the client.
-    pub fn carried(&self) -> Vec<u8> {
-        self.shared.lock().carried.clone()
+    /// The text messages that the server was given by the client, frames of less than 126 bytes.
+    pub fn carried_texts(&self) -> Vec<String> {
+        let carried = self.shared.lock().carried.clone();
+        let head = carried.windows(4).position(|four| four == b"\r\n\r\n").expect("a handshake");
+        let mut rest = &carried[head + 4..];
+        let mut texts = Vec::new();
+        while let [first, second, a, b, c, d, more @ ..] = rest {
+            assert!((128..254).contains(second), "a masked frame of less than 126 bytes");
+            let (payload, behind) = more.split_at(usize::from(second - 128));
+            let key = [a, b, c, d].into_iter().cycle();
+            if *first == 0x81 {
+                let text = payload.iter().zip(key).map(|(byte, key)| byte ^ key).collect();
+                texts.push(String::from_utf8(text).expect("UTF-8"));
+            }
+            rest = behind;
+        }
+        texts
     }
 }
 

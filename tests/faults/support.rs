@@ -1,0 +1,269 @@
+//! What the tests of faults share: clients, their failures, and calls that block on other threads.
+
+#![forbid(unsafe_code)]
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sio::client::Client;
+use sio::error::Status;
+use sio::message::Message;
+use sio::sleepers::Timeout;
+
+use crate::common::scripted::{Record, Script, Scripted};
+
+/// So long may take what no promise is made about.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Within this whoever waits is back after the state has changed.
+pub(crate) const WAKE: Duration = Duration::from_millis(50);
+
+/// Within this disconnect and free are back when there is nothing to wait for.
+pub(crate) const END: Duration = Duration::from_millis(100);
+
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Held by a test that measures times: no `loud` one runs beside it.
+pub(crate) fn quiet() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Held by a test that keeps the machine busy, or that measures the memory of the process.
+pub(crate) fn loud() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// The timeout of a call, in milliseconds.
+pub(crate) const fn limit(millis: u64) -> Timeout {
+    Timeout::Limit(ms(millis))
+}
+
+/// A timeout that is not the matter of the test.
+pub(crate) const PATIENT: Timeout = Timeout::Limit(PATIENCE);
+
+pub(crate) const AT_ONCE: Timeout = limit(0);
+
+pub(crate) fn client() -> Arc<Client> {
+    Arc::new(Client::new())
+}
+
+/// A client with options.
+pub(crate) fn client_with(options: &[(&str, &str)]) -> Arc<Client> {
+    let client = client();
+    for (name, value) in options {
+        assert_eq!(client.set(name, Some(value)), Ok(()), "{name}: {}", client.error());
+    }
+    client
+}
+
+/// Connects, which has to succeed.
+pub(crate) fn connect(client: &Client, server: &Scripted) {
+    let outcome = client.connect(Some(&server.url()), PATIENT);
+    assert_eq!(outcome, Ok(()), "{}", client.error());
+}
+
+/// A client that is connected to a server with this script.
+pub(crate) fn connected(script: Script) -> (Arc<Client>, Scripted) {
+    connected_with(&[], script)
+}
+
+pub(crate) fn connected_with(
+    options: &[(&str, &str)],
+    script: Script,
+) -> (Arc<Client>, Scripted) {
+    let (client, server) = (client_with(options), Scripted::start(script));
+    connect(&client, &server);
+    (client, server)
+}
+
+/// The last failure.
+pub(crate) fn failure(client: &Client) -> Value {
+    serde_json::from_str(&client.error_json()).expect("error_json is JSON")
+}
+
+/// One of the counters.
+pub(crate) fn stat(client: &Client, name: &str) -> u64 {
+    let stats: Value = serde_json::from_str(&client.stats()).expect("stats are JSON");
+    stats[name].as_u64().unwrap_or_else(|| panic!("no number {name} in {stats}"))
+}
+
+/// The next event has this name and, as JSON, these arguments.
+#[track_caller]
+pub(crate) fn assert_event(client: &Client, name: &str, args: &str) {
+    match client.receive(PATIENT) {
+        Ok(message) => assert_message(&message, name, args),
+        Err(status) => panic!("instead of {name:?}: {status:?}, {}", client.error()),
+    }
+}
+
+#[track_caller]
+pub(crate) fn assert_message(message: &Message, name: &str, args: &str) {
+    assert_eq!(message.name(), name, "with {:.300}", message.args());
+    let args: Value = serde_json::from_str(args).expect("the test's arguments are JSON");
+    let came: Value = serde_json::from_str(message.args()).expect("arguments are JSON");
+    assert_eq!(came, args, "of {name:?}");
+}
+
+/// What a receive ends with if it is no event.
+#[track_caller]
+pub(crate) fn receive_fails(client: &Client, timeout: Timeout) -> Status {
+    match client.receive(timeout) {
+        Ok(message) => panic!("an event {:?} {:.300}", message.name(), message.args()),
+        Err(status) => status,
+    }
+}
+
+/// What a call ends with if it is no answer.
+#[track_caller]
+pub(crate) fn call_fails(client: &Client, name: &str, timeout: Timeout) -> Status {
+    match client.call(name, None, &[], timeout) {
+        Ok(message) => panic!("an answer {:.300}", message.args()),
+        Err(status) => status,
+    }
+}
+
+/// The queue is empty, the connection is gone for good, and the failure says why.
+#[track_caller]
+pub(crate) fn assert_ended(client: &Client, says: &str) {
+    assert_eq!(receive_fails(client, PATIENT), Status::Disconnected);
+    assert_says(client, says);
+}
+
+/// The text of the last failure contains this.
+#[track_caller]
+pub(crate) fn assert_says(client: &Client, says: &str) {
+    let text = client.error();
+    assert!(text.contains(says), "{says:?} is not in {text:?}");
+}
+
+/// The client can connect again and exchange something.
+#[track_caller]
+pub(crate) fn assert_usable(client: &Client) {
+    client.set("namespace", None).expect("the namespace can be reset");
+    let server = Scripted::start(
+        Script::new()
+            .connected()
+            .expect_text(r#"42["still"]"#)
+            .text(r#"42["there"]"#)
+            .until_closed(),
+    );
+    connect(client, &server);
+    assert_eq!(client.emit("still", None, &[], PATIENT), Ok(()), "{}", client.error());
+    assert_event(client, "there", "[]");
+    assert_eq!(client.disconnect(PATIENT), Ok(()), "{}", client.error());
+    assert_eq!(server.finish().close_code(), Some(1000));
+}
+
+/// A call that runs on a thread of its own.
+pub(crate) struct Running<T> {
+    outcome: mpsc::Receiver<(T, Instant)>,
+}
+
+/// Starts something that may block.
+pub(crate) fn start<T: Send + 'static>(
+    client: &Arc<Client>,
+    call: impl FnOnce(&Client) -> T + Send + 'static,
+) -> Running<T> {
+    let (sender, outcome) = mpsc::channel();
+    let client = Arc::clone(client);
+    std::thread::spawn(move || {
+        let result = call(&client);
+        let at = Instant::now();
+        // So that the test's own hold on the client is the last one.
+        drop(client);
+        // A test that has failed does not listen.
+        let _ = sender.send((result, at));
+    });
+    Running { outcome }
+}
+
+/// The same, when it has had the time to block.
+pub(crate) fn block<T: Send + 'static>(
+    client: &Arc<Client>,
+    call: impl FnOnce(&Client) -> T + Send + 'static,
+) -> Running<T> {
+    let running = start(client, call);
+    assert!(!running.is_back_within(ms(60)), "it did not block");
+    running
+}
+
+impl<T> Running<T> {
+    /// The result, whenever it comes.
+    #[track_caller]
+    pub(crate) fn back(self) -> T {
+        self.outcome.recv_timeout(PATIENCE).expect("the call does not come back").0
+    }
+
+    /// The result, which must be there so long after `since` at the latest.
+    #[track_caller]
+    pub(crate) fn back_within(self, since: Instant, within: Duration) -> T {
+        let (result, at) =
+            self.outcome.recv_timeout(PATIENCE).expect("the call does not come back");
+        let took = at.saturating_duration_since(since);
+        assert!(took <= within, "it took {took:?}, and {within:?} is promised");
+        result
+    }
+
+    /// Waits so long, and says whether the call has returned. Its result is lost then.
+    pub(crate) fn is_back_within(&self, within: Duration) -> bool {
+        self.outcome.recv_timeout(within).is_ok()
+    }
+}
+
+/// Does it, which must not take longer.
+#[track_caller]
+pub(crate) fn within<T>(at_most: Duration, action: impl FnOnce() -> T) -> T {
+    let since = Instant::now();
+    let result = action();
+    let took = since.elapsed();
+    assert!(took <= at_most, "it took {took:?}, and {at_most:?} is promised");
+    result
+}
+
+/// Waits for a condition.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(ms(2));
+    }
+}
+
+/// Waits until the server has seen the end of the connection.
+#[track_caller]
+pub(crate) fn wait_for_end(server: &Scripted) -> Record {
+    server.wait_for(PATIENCE, |record| record.end.is_some())
+}
+
+/// The most memory that the process has had resident since `begin`.
+pub(crate) struct Memory {
+    before: usize,
+}
+
+impl Memory {
+    /// To be called by a `loud` test.
+    pub(crate) fn begin() -> Memory {
+        // Sets the peak to what is resident now (Linux, proc_pid_clear_refs(5)).
+        std::fs::write("/proc/self/clear_refs", "5").expect("the peak can be reset");
+        Memory { before: status("VmRSS:") }
+    }
+
+    /// By how many bytes the peak exceeds what was resident at first.
+    pub(crate) fn growth(&self) -> usize {
+        status("VmHWM:").saturating_sub(self.before)
+    }
+}
+
+/// One of the sizes in bytes that the system tells of this process.
+pub(crate) fn status(name: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("there is /proc");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("the size is there");
+    let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok());
+    kib.expect("the size is a number") * 1024
+}
