@@ -31,7 +31,7 @@ exec 4<>"$folder/stdin"
 "$server" --until-eof <"$folder/stdin" 2>&1 >"$folder/stdout" 4>&- &
 pids=$!
 
-word= port=
+word='' port=''
 read -r word port <"$folder/stdout" || true
 if [ "$word" != LISTENING ]; then
     echo "demo: the server did not start" >&2

@@ -370,7 +370,16 @@ impl<'a> Effects<'a> {
     }
 
     /// Does it all. Nothing may be locked.
+    #[inline]
     pub fn run(self, shared: &Shared) {
+        let quiet = self.wakes.is_empty() && self.lines.is_empty() && self.write.is_none();
+        if !quiet || self.kick {
+            self.run_all(shared);
+        }
+    }
+
+    #[inline(never)]
+    fn run_all(self, shared: &Shared) {
         for place in self.wakes {
             place.ring();
         }

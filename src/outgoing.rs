@@ -13,8 +13,7 @@ use crate::packet::socket::{OutKind, Outgoing};
 
 /// An event or an answer that may be sent.
 pub struct Checked<'a> {
-    /// The event's name as a JSON string; none for an answer.
-    quoted_name: Option<String>,
+    name: Name,
     id: Option<u64>,
     args: &'a str,
     args_empty: bool,
@@ -34,10 +33,9 @@ impl<'a> Checked<'a> {
                 format!("event \"{name}\": this name is reserved by Socket.IO; choose another"),
             ));
         }
-        let mut quoted_name = String::with_capacity(name.len() + 2);
-        json::quote(name, &mut quoted_name);
+        let name = Name::of(name);
         let (args, args_empty) = check_args(args, buffers)?;
-        Ok(Checked { quoted_name: Some(quoted_name), id: None, args, args_empty, buffers })
+        Ok(Checked { name, id: None, args, args_empty, buffers })
     }
 
     /// The answer to the event that came with this id.
@@ -47,14 +45,15 @@ impl<'a> Checked<'a> {
         id: u64,
     ) -> Result<Self, Failure> {
         let (args, args_empty) = check_args(args, buffers)?;
-        Ok(Checked { quoted_name: None, id: Some(id), args, args_empty, buffers })
+        Ok(Checked { name: Name::None, id: Some(id), args, args_empty, buffers })
     }
 
     /// The same in the form that the monitor takes.
     pub fn sending(&self) -> Sending<'_> {
-        let kind = match &self.quoted_name {
-            Some(quoted_name) => OutKind::Event { quoted_name },
-            None => OutKind::Ack,
+        let kind = match &self.name {
+            Name::None => OutKind::Ack,
+            Name::Short { quoted, len } => OutKind::Event { quoted_name: &quoted[..*len] },
+            Name::Quoted(quoted) => OutKind::Event { quoted_name: quoted.as_bytes() },
         };
         Sending {
             outgoing: Outgoing {
@@ -68,6 +67,35 @@ impl<'a> Checked<'a> {
         }
     }
 }
+
+/// An event's name as a JSON string.
+enum Name {
+    /// None: an answer has no name.
+    None,
+    /// One that is short and needs no escapes, as nearly all: kept without an allocation.
+    Short { quoted: [u8; SHORT + 2], len: usize },
+    /// Any other.
+    Quoted(String),
+}
+
+impl Name {
+    #[inline]
+    fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let plain = bytes.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\');
+        if plain && bytes.len() <= SHORT {
+            let mut quoted = [b'"'; SHORT + 2];
+            quoted[1..=bytes.len()].copy_from_slice(bytes);
+            return Name::Short { quoted, len: bytes.len() + 2 };
+        }
+        let mut quoted = String::with_capacity(name.len() + 2);
+        json::quote(name, &mut quoted);
+        Name::Quoted(quoted)
+    }
+}
+
+/// The longest name that is kept without an allocation.
+const SHORT: usize = 38;
 
 /// The array without the white space around it, and whether it is empty.
 fn check_args<'a>(args: Option<&'a str>, buffers: &[&[u8]]) -> Result<(&'a str, bool), Failure> {

@@ -170,7 +170,11 @@ impl Sleepers {
     }
 
     /// Wakes the first who still sleeps; the place is rung after unlocking.
+    #[inline]
     pub fn wake_one(&mut self, queue: Queue, woken: &mut Vec<Arc<Place>>) {
+        if self.queues[queue as usize].is_empty() {
+            return;
+        }
         if let Some(place) = self.queues[queue as usize].iter().find(|place| place.settle(WOKEN)) {
             woken.push(Arc::clone(place));
         }

@@ -40,8 +40,7 @@ check "it prints the same" same "$(said C)" "$(./program)"
 check "the Python program prints what the README says" \
     same "$(said Python)" "$(LD_LIBRARY_PATH=$prefix/lib python3 program.py)"
 
-kill "$server_pid"
-wait "$server_pid" || true
+stop_server
 refused() {
     if LD_LIBRARY_PATH=$prefix/lib "$@" >"$work/refused" 2>&1; then return 1; fi
     has "$(cat "$work/refused")" "refused"

@@ -86,6 +86,11 @@ start_server() {
     url=http://127.0.0.1:$(sed -n 's/^LISTENING //p' "$port_file")
 }
 
+stop_server() {
+    kill "$server_pid"
+    wait "$server_pid" 2>/dev/null || true
+}
+
 start_node_server() { start_server node "$tests/servers/node/server.js"; }
 start_demo_server() { start_server "$DEMO_SERVER" --until-eof; }
 

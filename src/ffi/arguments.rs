@@ -34,6 +34,10 @@ impl Text {
     /// The text, or none for NULL.
     pub(super) fn optional(&self, argument: &str) -> Result<Option<&str>, Failure> {
         let Some(bytes) = self.bytes() else { return Ok(None) };
+        if bytes.is_ascii() {
+            // SAFETY: ASCII is UTF-8. The check in std is several times dearer for short texts.
+            return Ok(Some(unsafe { std::str::from_utf8_unchecked(bytes) }));
+        }
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
             Err(error) => {

@@ -7,7 +7,7 @@ fn outbox() -> Outbox {
 }
 
 fn event(id: Option<u64>) -> Outgoing<'static> {
-    let kind = OutKind::Event { quoted_name: "\"n\"" };
+    let kind = OutKind::Event { quoted_name: b"\"n\"" };
     Outgoing { kind, id, args: "[1]", args_empty: false, attachments: 0 }
 }
 
@@ -169,7 +169,7 @@ fn while_a_write_goes_on_its_packets_count_as_sent() {
 fn above_a_mebibyte_on_the_way_packets_wait_unframed() {
     let mut outbox = outbox();
     let large = vec![0; 600 * 1024];
-    let kind = OutKind::Event { quoted_name: "\"n\"" };
+    let kind = OutKind::Event { quoted_name: b"\"n\"" };
     let args = r#"[{"_placeholder":true,"num":0}]"#;
     let outgoing = Outgoing { kind, id: None, args, args_empty: false, attachments: 1 };
     for _ in 0..3 {

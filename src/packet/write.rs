@@ -27,7 +27,7 @@ pub enum OutKind<'a> {
     /// An event.
     Event {
         /// The event's name, a JSON string with its quotes.
-        quoted_name: &'a str,
+        quoted_name: &'a [u8],
     },
     /// The answer to an event.
     Ack,
@@ -74,7 +74,7 @@ impl Outgoing<'_> {
         match self.kind {
             OutKind::Event { quoted_name } => {
                 out.push(b'[');
-                out.extend_from_slice(quoted_name.as_bytes());
+                out.extend_from_slice(quoted_name);
                 if self.args_empty {
                     out.push(b']');
                 } else {

@@ -51,7 +51,7 @@ impl<C> Session<C> {
             }
             Stage::Connected => texts::lost(&loss, &self.settings.target),
             Stage::Attempt { step, .. } => {
-                texts::attempt_lost(&loss, *step, &self.settings.target, self.namespace())
+                texts::attempt_lost(&loss, *step, &self.settings.target, self.shown_namespace())
             }
         };
         self.close(failure, loss.reason, loss.parting);

@@ -178,6 +178,11 @@ impl<C> Session<C> {
         }
     }
 
+    /// The namespace as texts name it: what follows "?" can be a token.
+    pub(crate) fn shown_namespace(&self) -> &str {
+        if self.own.is_empty() { "/" } else { &self.own }
+    }
+
     /// Why the last connection, or the last attempt at one, ended, until the next connect.
     pub fn ended(&self) -> Option<&Failure> {
         self.ended.as_ref()

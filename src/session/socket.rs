@@ -168,7 +168,7 @@ impl<C> Session<C> {
         let what = format!(
             "the server at {} disconnected the namespace \"{}\"{}",
             self.settings.target,
-            self.namespace(),
+            self.shown_namespace(),
             words.clause()
         );
         match &self.stage {
@@ -191,7 +191,7 @@ impl<C> Session<C> {
         let text = format!(
             "the server at {} refused the namespace \"{}\"{}",
             self.settings.target,
-            self.namespace(),
+            self.shown_namespace(),
             words.clause()
         );
         let mut failure = Failure::new(Status::Refused, text).in_phase(Phase::Namespace);

@@ -69,7 +69,7 @@ impl<C> Session<C> {
                 Step::Namespace => format!(
                     "waiting for the server to answer the request for the namespace \"{}\": its \
                      middleware may not have finished",
-                    self.namespace()
+                    self.shown_namespace()
                 ),
             },
             Stage::Connected => "connected".into(),

@@ -31,6 +31,14 @@ pub struct Decoder {
     stage: Stage,
 }
 
+/// A large frame under way.
+#[derive(Debug)]
+struct Body {
+    gathered: Gathered,
+    missing: usize,
+    last: bool,
+}
+
 /// What the next bytes belong to.
 #[derive(Debug)]
 enum Stage {
@@ -40,7 +48,7 @@ enum Stage {
     Fragments(Gathered),
     /// The payload of a large frame: so many bytes of it are missing, and with the last one the
     /// message is complete or not.
-    Body { gathered: Gathered, missing: usize, last: bool },
+    Body(Box<Body>),
     /// Nothing: the server closed, or broke a rule.
     Over,
 }
@@ -82,7 +90,7 @@ impl Decoder {
             self.make_room();
         }
         match &mut self.stage {
-            Stage::Body { gathered, missing, .. } if *missing > 0 => gathered.space(*missing),
+            Stage::Body(body) if body.missing > 0 => body.gathered.space(body.missing),
             _ => &mut self.buffer[self.end..],
         }
     }
@@ -90,10 +98,10 @@ impl Decoder {
     /// So many bytes were read into [`space()`](Self::space).
     pub fn advance(&mut self, n: usize) {
         match &mut self.stage {
-            Stage::Body { gathered, missing, .. } if *missing > 0 => {
-                let n = n.min(*missing);
-                gathered.have += n;
-                *missing -= n;
+            Stage::Body(body) if body.missing > 0 => {
+                let n = n.min(body.missing);
+                body.gathered.have += n;
+                body.missing -= n;
             }
             Stage::Over => {}
             _ => self.end = (self.end + n).min(self.buffer.len()),
@@ -136,8 +144,8 @@ impl Decoder {
         loop {
             match &mut self.stage {
                 Stage::Between | Stage::Fragments(_) => {}
-                Stage::Body { missing, .. } if *missing > 0 => return Ok(None),
-                Stage::Body { .. } => {
+                Stage::Body(body) if body.missing > 0 => return Ok(None),
+                Stage::Body(_) => {
                     if let Some(frame) = self.end_body()? {
                         return Ok(Some(frame));
                     }
@@ -211,15 +219,15 @@ impl Decoder {
         gathered.append(&self.buffer[start..end]);
         self.start = end;
         let missing = payload - (end - start);
-        self.stage = Stage::Body { gathered, missing, last: header.last };
+        self.stage = Stage::Body(Box::new(Body { gathered, missing, last: header.last }));
     }
 
     /// The large frame has come as a whole.
     fn end_body(&mut self) -> Result<Option<Frame>, FrameError> {
         match mem::replace(&mut self.stage, Stage::Between) {
-            Stage::Body { gathered, last: true, .. } => gathered.finish().map(Some),
-            Stage::Body { gathered, .. } => {
-                self.stage = Stage::Fragments(gathered);
+            Stage::Body(body) if body.last => body.gathered.finish().map(Some),
+            Stage::Body(body) => {
+                self.stage = Stage::Fragments(body.gathered);
                 Ok(None)
             }
             other => {
@@ -244,7 +252,7 @@ impl Decoder {
     }
 
     fn reads_body(&self) -> bool {
-        matches!(self.stage, Stage::Body { missing, .. } if missing > 0)
+        matches!(&self.stage, Stage::Body(body) if body.missing > 0)
     }
 
     /// Moves what is not cut yet to the front, and grows the buffer if the last read filled it.
@@ -372,6 +380,9 @@ impl Kind {
 
 #[inline]
 fn check_utf8(text: &[u8]) -> Result<(), FrameError> {
+    if text.is_ascii() {
+        return Ok(());
+    }
     match std::str::from_utf8(text) {
         Ok(_) => Ok(()),
         Err(error) => Err(FrameError::Utf8(error.valid_up_to())),

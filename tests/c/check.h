@@ -6,15 +6,21 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#ifndef WITHOUT_LIBRARY
 #include "sio.h"
+#endif
 
 #define UNUSED __attribute__((unused))
 
@@ -46,8 +52,8 @@
 
 static void UNUSED failed(const char *file, int line, const char *what, const char *how)
 {
-    fprintf(stderr, "%s:%d: %s: %s\n", file, line, what, how);
-    fflush(stderr);
+    printf("%s:%d: %s: %s\n", file, line, what, how);
+    fflush(stdout);
     _exit(1);
 }
 
@@ -63,7 +69,7 @@ static void UNUSED check_int(const char *file, int line, const char *what, long 
 static void UNUSED check_text(const char *file, int line, const char *what, const char *expected,
                               const char *actual)
 {
-    char how[2000];
+    char how[4500];
     if (actual != NULL && strcmp(expected, actual) == 0) return;
     snprintf(how, sizeof how, "is\n  %s\nnot\n  %s", actual == NULL ? "NULL" : actual, expected);
     failed(file, line, what, how);
@@ -72,26 +78,9 @@ static void UNUSED check_text(const char *file, int line, const char *what, cons
 static void UNUSED check_has(const char *file, int line, const char *what, const char *part,
                              const char *text)
 {
-    char how[2000];
+    char how[4500];
     if (text != NULL && strstr(text, part) != NULL) return;
     snprintf(how, sizeof how, "has no \"%s\":\n  %s", part, text == NULL ? "NULL" : text);
-    failed(file, line, what, how);
-}
-
-static const char UNUSED *error_text(const sio_client *client)
-{
-    static __thread char text[2000];
-    sio_client_error(client, text, sizeof text);
-    return text;
-}
-
-static void UNUSED check_status(const char *file, int line, const char *what, int expected,
-                                int actual, const sio_client *client)
-{
-    char how[2200];
-    if (expected == actual) return;
-    snprintf(how, sizeof how, "is %s, not %s; the last failure: %s", sio_status_name(actual),
-             sio_status_name(expected), error_text(client));
     failed(file, line, what, how);
 }
 
@@ -151,9 +140,89 @@ static pthread_t UNUSED start(void *(*body)(void *), void *argument)
     return thread;
 }
 
+/* The number by which the system knows this thread. */
+static int UNUSED thread_number(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+/* Waits until a thread sleeps, in the call that it has said to be about to make. A program has no such
+ * means, and needs none: it never frees a client while it does not know where its threads are. */
+static void UNUSED until_asleep(const volatile int *number)
+{
+    int asleep = 0, tries;
+    for (tries = 0; asleep < 3; tries++) {
+        char path[60], stat[200] = "";
+        FILE *file;
+        CHECK(tries < 10000);
+        sleep_ms(few_or_many(100, 2));
+        if (*number == 0) continue;
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", *number);
+        file = fopen(path, "r");
+        /* It has ended. */
+        if (file == NULL) return;
+        CHECK(fgets(stat, sizeof stat, file) != NULL);
+        fclose(file);
+        /* The state follows the name in brackets. */
+        asleep = strncmp(strrchr(stat, ')'), ") S", 3) == 0 ? asleep + 1 : 0;
+    }
+}
+
 static void UNUSED finish(pthread_t thread)
 {
     CHECK_INT(0, pthread_join(thread, NULL));
+}
+
+/* ---- what the process has of the system ---- */
+
+/* Entries of a folder of /proc: descriptors, or threads. */
+static int UNUSED entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+    CHECK(dir != NULL);
+    while (readdir(dir) != NULL) count++;
+    closedir(dir);
+    return count;
+}
+
+static int UNUSED descriptors(void)
+{
+    return entries("/proc/self/fd");
+}
+
+static int UNUSED threads(void)
+{
+    return entries("/proc/self/task");
+}
+
+/* A thread that was waited for can be seen in /proc a moment longer. */
+static void UNUSED settles(int threads_before, int descriptors_before)
+{
+    int tries;
+    for (tries = 0; tries < 2000; tries++) {
+        if (threads() == threads_before && descriptors() == descriptors_before) break;
+        sleep_ms(1);
+    }
+    CHECK_INT(threads_before, threads());
+    CHECK_INT(descriptors_before, descriptors());
+}
+
+/* A server that takes connections and says nothing. */
+static int UNUSED silent_server(char *url, size_t size)
+{
+    struct sockaddr_in address;
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_INT(0, bind(fd, (struct sockaddr *)&address, sizeof address));
+    CHECK_INT(0, listen(fd, 16));
+    CHECK_INT(0, getsockname(fd, (struct sockaddr *)&address, &len));
+    snprintf(url, size, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    return fd;
 }
 
 /* ---- clients and servers ---- */
@@ -167,11 +236,37 @@ static void UNUSED begin(int argc, char **argv)
     arguments = argv;
 }
 
+/* The argument with that number, from 1. */
+static const char UNUSED *argument(int number)
+{
+    CHECK(argument_count > number);
+    return arguments[number];
+}
+
+/* Programs that load the library themselves do without the rest. */
+#ifndef WITHOUT_LIBRARY
+
+static const char UNUSED *error_text(const sio_client *client)
+{
+    static __thread char text[2000];
+    sio_client_error(client, text, sizeof text);
+    return text;
+}
+
+static void UNUSED check_status(const char *file, int line, const char *what, int expected,
+                                int actual, const sio_client *client)
+{
+    char how[4500];
+    if (expected == actual) return;
+    snprintf(how, sizeof how, "is %s, not %s; the last failure: %s", sio_status_name(actual),
+             sio_status_name(expected), error_text(client));
+    failed(file, line, what, how);
+}
+
 /* The server whose protocol tests/servers/README.md tells. */
 static const char UNUSED *server(void)
 {
-    CHECK(argument_count > 1);
-    return arguments[1];
+    return argument(1);
 }
 
 static sio_client UNUSED *connected(void)
@@ -231,4 +326,73 @@ static const char UNUSED *error_member(const sio_client *client, const char *poi
     return member;
 }
 
-#endif
+/* ---- calls that wait without limit, each on a thread of its own ---- */
+
+struct waiting {
+    sio_client *client;
+    /* For wait_in_connect. */
+    const char *url;
+    int (*wait)(sio_client *client, const char *url);
+    int status;
+    volatile int thread, is_over;
+};
+
+static void UNUSED *waiter(void *argument)
+{
+    struct waiting *waiting = argument;
+    waiting->thread = thread_number();
+    waiting->status = waiting->wait(waiting->client, waiting->url);
+    waiting->is_over = 1;
+    return NULL;
+}
+
+static int UNUSED wait_in_connect(sio_client *client, const char *url)
+{
+    return sio_client_connect(client, url, SIO_FOREVER);
+}
+
+static int UNUSED wait_in_receive(sio_client *client, const char *url)
+{
+    sio_message *message;
+    int status = sio_client_receive(client, SIO_FOREVER, &message);
+    (void)url;
+    CHECK(message == NULL);
+    return status;
+}
+
+static int UNUSED wait_in_call(sio_client *client, const char *url)
+{
+    sio_message *reply;
+    int status = sio_client_call(client, "no_ack", NULL, NULL, 0, SIO_FOREVER, &reply);
+    (void)url;
+    CHECK(reply == NULL);
+    return status;
+}
+
+static int UNUSED wait_in_emit(sio_client *client, const char *url)
+{
+    (void)url;
+    return sio_client_emit(client, "echo", NULL, NULL, 0, SIO_FOREVER);
+}
+
+static int UNUSED wait_in_flush(sio_client *client, const char *url)
+{
+    (void)url;
+    return sio_client_flush(client, SIO_FOREVER);
+}
+
+static int UNUSED wait_in_disconnect(sio_client *client, const char *url)
+{
+    (void)url;
+    return sio_client_disconnect(client, SIO_FOREVER);
+}
+
+static void UNUSED begin_waiting(struct waiting *waiting, pthread_t *thread)
+{
+    waiting->thread = waiting->is_over = 0;
+    *thread = start(waiter, waiting);
+}
+
+#endif /* WITHOUT_LIBRARY */
+
+#endif /* CHECK_H */

@@ -188,7 +188,7 @@ pub(crate) fn block<T: Send + 'static>(
     call: impl FnOnce(&Client) -> T + Send + 'static,
 ) -> Running<T> {
     let running = start(client, call);
-    assert!(!running.is_back_within(ms(60)), "it did not block");
+    assert!(!running.is_back_within(ms(30)), "it did not block");
     running
 }
 

@@ -63,6 +63,7 @@ fn unread_events_survive_until_then(kind: Kind) {
     for i in 0..5 {
         emit(&client, "echo", &format!("[{i}]"));
     }
+    round_trip(&client);
     good(&client, client.disconnect(LONG));
     // A connect that is refused as wrong has not begun.
     assert_eq!(failed(client.connect(Some("ftp://127.0.0.1"), LONG)), Status::Invalid);

@@ -92,15 +92,15 @@ fn nested_buffers_come_back(kind: Kind) {
 
 fn hundreds_of_buffers_come_back(kind: Kind) {
     let client = connect(kind);
-    for count in [2, 10, 11, 128, 600] {
-        many_come_back(&client, count, |i| i % 5);
+    for count in [2, 10, 11, 128, 600, 1000] {
+        many_come_back(&client, count.min(most(kind)), |i| i % 5);
     }
 }
 
 fn buffers_of_all_sizes_in_one_event(kind: Kind) {
     let client = connect(kind);
-    many_come_back(&client, SIZES.len(), |i| SIZES[i]);
-    many_come_back(&client, 40, |i| i * 1021);
+    many_come_back(&client, SIZES.len().min(most(kind)), |i| SIZES[SIZES.len() - 1 - i]);
+    many_come_back(&client, 40.min(most(kind)), |i| i * 1021);
 }
 
 fn buffers_may_be_named_in_any_order(kind: Kind) {
@@ -158,6 +158,11 @@ fn text_and_binary_keep_their_order(kind: Kind) {
         assert_eq!(json(message.args()), json(&args(i)));
         assert!(i % 4 == 0 || message.buffer(0) == Some(&bytes(i)[..]), "event {i}");
     }
+}
+
+/// How many buffers a server takes in one event: the parser of npm socket.io no more than ten.
+fn most(kind: Kind) -> usize {
+    if kind == Kind::Node { 10 } else { 1000 }
 }
 
 fn many_come_back(client: &Client, count: usize, size: impl Fn(usize) -> usize) {

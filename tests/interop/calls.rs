@@ -143,7 +143,8 @@ fn wrong_arguments_send_nothing(kind: Kind) {
     let client = connect(kind);
     let name = named(&client, "wrong");
     let before = tally(&client, &name)["events"].as_u64().unwrap();
-    for args in ["", "1", "{}", "\"a\"", "[1", "[1,]", "[1]]", "[NaN]", "[01]", "[\"\u{1}\"]", "[\"\\x\"]"]
+    for args in
+        ["", "1", "{}", "\"a\"", "[1", "[1,]", "[1]]", "[NaN]", "[01]", "[\"\u{1}\"]", "[\"\\x\"]"]
     {
         let status = failed(client.call("echo_ack", Some(args), &[], LONG));
         assert_eq!(status, Status::Invalid, "{args}");

@@ -56,7 +56,8 @@ fn the_server_sees_headers_query_and_auth(kind: Kind) {
     let server = server(kind);
     let auth = r#"{"user":"Zoë","roles":["a","b"],"n":1}"#;
     let client = client_with(&[("auth", auth)]);
-    for (name, value) in [("X-Trace", "one two"), ("User-Agent", "a test"), ("Cookie", "a=b; c=d")] {
+    for (name, value) in [("X-Trace", "one two"), ("User-Agent", "a test"), ("Cookie", "a=b; c=d")]
+    {
         good(&client, client.set_header(Some(name), Some(value)));
     }
     let query = "room=1&who=a%20b&letter=%C3%A4";

@@ -125,9 +125,7 @@ fn what_arrived_before_the_end_is_received_before_it_is_told(kind: Kind) {
     }
     emit(&client, "kick", "[]");
     // The end is seen without receiving anything.
-    crate::harness::eventually("the end comes", || {
-        (client.state() == State::Closed).then_some(())
-    });
+    crate::harness::eventually("the end comes", || (client.state() == State::Closed).then_some(()));
     for i in 0..100 {
         assert_eq!(next(&client, "echo").args(), format!("[{i}]"));
     }

@@ -96,11 +96,17 @@ fn numbers_arrive_as_they_were_written(kind: Kind) {
         ("-2.5", "-2.5"),
         ("1.0", if node { "1" } else { "1.0" }),
         ("1e3", if node { "1000" } else { "1000.0" }),
-        ("1E-7", match kind {
-            Kind::PythonAsyncio | Kind::PythonThreaded => "1e-07",
-            _ => "1e-7",
-        }),
-        ("18446744073709551615", if node { "18446744073709552000" } else { "18446744073709551615" }),
+        (
+            "1E-7",
+            match kind {
+                Kind::PythonAsyncio | Kind::PythonThreaded => "1e-07",
+                _ => "1e-7",
+            },
+        ),
+        (
+            "18446744073709551615",
+            if node { "18446744073709552000" } else { "18446744073709551615" },
+        ),
     ];
     for (sent, received) in cases {
         emit(&client, "echo", &format!("[{sent}]"));
@@ -151,8 +157,14 @@ fn an_event_may_be_called_anything(kind: Kind) {
 
 fn reserved_names_are_refused(kind: Kind) {
     let client = connect(kind);
-    let reserved =
-        ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+    let reserved = [
+        "connect",
+        "connect_error",
+        "disconnect",
+        "disconnecting",
+        "newListener",
+        "removeListener",
+    ];
     for name in reserved {
         assert_eq!(failed(client.emit(name, None, &[], LONG)), Status::Invalid, "{name}");
         assert!(client.error().contains(name), "{}", client.error());

@@ -190,7 +190,15 @@ pub fn last_tally(client: &Client, name: &str) -> Value {
 /// Does the same with each server at the same time, for what mostly waits.
 pub fn with_all_servers(test: impl Fn(Kind) + Sync) {
     let failed: Vec<Kind> = thread::scope(|scope| {
-        let threads = Kind::all().map(|kind| (kind, scope.spawn({ let test = &test; move || test(kind) })));
+        let threads = Kind::all().map(|kind| {
+            (
+                kind,
+                scope.spawn({
+                    let test = &test;
+                    move || test(kind)
+                }),
+            )
+        });
         threads.into_iter().filter_map(|(kind, thread)| thread.join().err().map(|_| kind)).collect()
     });
     assert!(failed.is_empty(), "failed, as told above: {failed:?}");

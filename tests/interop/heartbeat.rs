@@ -77,5 +77,8 @@ fn emit_a_lot(client: &Client) -> Result<(), Status> {
 
 fn pinging(kind: Kind) -> Server {
     let (interval, timeout) = (Some(SECOND), Some(SECOND));
-    Server::start(kind, Options { ping_interval: interval, ping_timeout: timeout, ..Options::default() })
+    Server::start(
+        kind,
+        Options { ping_interval: interval, ping_timeout: timeout, ..Options::default() },
+    )
 }

@@ -3,10 +3,10 @@
 //!
 //! Owns: the signals, and the threads that are blocked on purpose.
 
-use std::thread::{Scope, ScopedJoinHandle};
-use std::time::{Duration, Instant};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use crate::common::Server;
 use crate::harness::eventually;

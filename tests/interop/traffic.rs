@@ -94,12 +94,17 @@ fn several_receivers_share_the_events(kind: Kind) {
             scope.spawn(|| {
                 let mut last = None;
                 // Whoever takes a ticket takes an event.
-                let ticket =
-                    || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+                let ticket = || {
+                    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                        left.checked_sub(1)
+                    })
+                };
                 while ticket().is_ok() {
                     let message = next(&client, "flood");
-                    let number: usize =
-                        std::str::from_utf8(message.find("/0").unwrap().1).unwrap().parse().unwrap();
+                    let number: usize = std::str::from_utf8(message.find("/0").unwrap().1)
+                        .unwrap()
+                        .parse()
+                        .unwrap();
                     assert!(last < Some(number), "{last:?} before {number}");
                     last = Some(number);
                     check_flood(number, 10, false, &message).unwrap();

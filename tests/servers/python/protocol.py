@@ -16,9 +16,6 @@ import socketio
 
 NAMESPACES = ("/", "/admin", "/auth", "/refuse")
 
-# So many packets may wait in a connection's queue before a flood pauses.
-WAITING_PACKETS = 128
-
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 # The words of the JavaScript server for what python-socketio calls otherwise.
@@ -26,6 +23,10 @@ REASONS = {
     "client disconnect": "client namespace disconnect",
     "server disconnect": "server namespace disconnect",
 }
+
+
+# So many packets may wait in a connection's queue before a flood pauses.
+WAITING_PACKETS = 128
 
 
 # ---- actions ----
@@ -53,6 +54,7 @@ class Flood:
     name: str
     n: float
     args_of: object
+    largest: int
 
 
 class Kick:
@@ -188,14 +190,14 @@ class Protocol:
 
     def _flood(self, record, n, size, binary=False):
         if binary:
-            return [Flood("flood", n, lambda i: (i, bytes_of(i, 0, size)))]
-        return [Flood("flood", n, lambda i: (i, text_of(i, size)))]
+            return [Flood("flood", n, lambda i: (i, bytes_of(i, 0, size)), size)]
+        return [Flood("flood", n, lambda i: (i, text_of(i, size)), size)]
 
     def _flood_forever(self, record, size, binary=False):
         return self._flood(record, float("inf"), size, binary)
 
     def _mixed(self, record, n, largest=2000):
-        return [Flood("mixed", n, lambda i: mixed_args(i, largest))]
+        return [Flood("mixed", n, lambda i: mixed_args(i, largest), largest)]
 
     def _kick(self, record):
         return [Kick()]

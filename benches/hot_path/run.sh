@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Measures the hot path: a C program over the release library against a canned websocket server,
+# both on one core for processor time, and calls beside those of npm socket.io-client in the same
+# run, rounds in turn. Prints each round and the medians. Needs `make` to have been run.
+set -euo pipefail
+cd "$(dirname "$0")"
+root=$(cd ../.. && pwd)
+rounds=${1:-5}
+
+[ -d node_modules/socket.io-client ] || npm ci
+echo "building the canned server and the C program ..."
+(cd "$root" && cargo build --release --quiet --lib --example bench_server)
+cc -std=c99 -O2 -Wall -Wextra -Wpedantic -I "$root/include" client.c -o client \
+    -L "$root/target/release" -lsio -Wl,-rpath,'$ORIGIN'
+ln -sf "$root/target/release/libsio.so" libsio.so.0
+
+exec 3> >(exec taskset -c 0 "$root/target/release/examples/bench_server" > port.txt)
+trap 'exec 3>&-' EXIT
+for _ in $(seq 100); do [ -s port.txt ] && break; sleep 0.05; done
+port=$(awk '{print $2}' port.txt)
+
+median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
+: > rounds.txt
+for round in $(seq "$rounds"); do
+    pinned=$(taskset -c 0 ./client "$port")
+    free=$(./client "$port" 100000)
+    node=$(node calls.js "$port")
+    echo "$pinned $free $node" >> rounds.txt
+    awk -v n="$round" '{r=$1; e=$2; c=$7; j=$9} END {
+        printf "round %d: receive %s us, emit %s us (pinned); call p50 %s us, node %s us, ratio %.2f\n", n, r, e, c, j, c/j}' rounds.txt
+done
+echo "median receive, processor time pinned: $(awk '{print $1}' rounds.txt | median) us"
+echo "median emit, processor time pinned:    $(awk '{print $2}' rounds.txt | median) us"
+echo "median p50 of a call:                  $(awk '{print $7}' rounds.txt | median) us"
+echo "median p50 of socket.io-client's:      $(awk '{print $9}' rounds.txt | median) us"
+echo "median ratio, round by round:          $(awk '{print $7/$9}' rounds.txt | median)"
