@@ -263,7 +263,7 @@ SIO_API sio_client *sio_client_new(void);
 /// nothing more, and ends its threads. Calls that other threads have under way
 /// return SIO_E_DISCONNECTED before this returns; none may begin after. Messages
 /// stay valid. Takes at most 100 ms, and the time of a callback that is running;
-/// inside a callback of this client it takes effect when the callback returns.
+/// inside a callback it takes effect when those of this client have returned.
 /// NULL is allowed.
 SIO_API void sio_client_free(sio_client *client);
 
@@ -400,9 +400,9 @@ int sio_client_receive(sio_client *client,
 /// Ends the waits of other threads: every call blocked on this client now
 /// returns SIO_E_INTERRUPTED. If none is blocked, the next call that would block
 /// returns it instead, once, however often this was called; a call that need not
-/// wait does not use it up. An interrupted connect leaves no connection, an
-/// interrupted emit was not queued. May be called from a signal handler; keeps
-/// errno.
+/// wait does not use it up. An interrupted connect or disconnect leaves no
+/// connection, an interrupted emit was not queued. May be called from a signal
+/// handler; keeps errno.
 SIO_API void sio_client_interrupt(sio_client *client);
 
 /// The client's state, a `sio_state`; SIO_E_INVALID for NULL. It may change before

@@ -64,13 +64,15 @@ impl Client {
 
     /// Waits until everything emitted so far has been handed to the system.
     pub fn flush(&self, timeout: Timeout) -> Result<(), Status> {
-        let mut target = None;
+        let mut begun = None;
         let place = Place::new();
         let waiting = Some(Arc::clone(&place));
         self.finish(
             "flush",
             self.shared.wait_at(waiting, Queue::Flush, timeout, |core, _, _| {
-                let target = *target.get_or_insert_with(|| core.outbox.last_sequence());
+                let outbox = &mut core.outbox;
+                let now = (outbox.last_sequence(), outbox.losses());
+                let (target, losses) = *begun.get_or_insert(now);
                 place.await_packet(target);
                 match core.state() {
                     State::Connecting => return None,
@@ -80,7 +82,8 @@ impl Client {
                         return Some(Err(Box::new(core.end())));
                     }
                 }
-                if core.outbox.take_loss() {
+                // Of several who flush, each that began before a loss is told of it.
+                if core.outbox.take_loss() || core.outbox.losses() != losses {
                     let text = "packets that were emitted before were lost with a connection";
                     return Some(Err(Box::new(Failure::new(Status::Disconnected, text))));
                 }
@@ -142,6 +145,11 @@ impl Client {
                 MaySend::Refused(failure) => Some(Err(Box::new(failure))),
             }
         });
+        if sent == Err(Stop::TimedOut) && !timeout.is_zero() {
+            // Often neither side reads because the other does not: then there is no room either.
+            let status = self.shared.with(|core, _| core.late_call());
+            return Err(status.unwrap_or_else(|denied| self.denied(denied)));
+        }
         self.finish("call", sent)?;
         call.place.sleep(deadline);
         if let Some(outcome) = call.take_outcome() {
@@ -155,18 +163,13 @@ impl Client {
             if let Some(outcome) = call.take_outcome() {
                 return outcome.map_err(|failure| core.fail(failure));
             }
-            let paused = core.is_paused();
             core.cancel_call(&call, effects);
             Err(if freed {
                 core.fail(core.end())
             } else if call.place.is_interrupted() {
                 Status::Interrupted
-            } else if paused {
-                let text = "the answer could not arrive in time: the receive queue is full and \
-                            reading is paused; receive what is waiting";
-                core.fail(Failure::new(Status::Full, text))
             } else {
-                Status::Timeout
+                core.late_call()
             })
         });
         let reply = ended.map_err(|denied| self.denied(denied))??;
@@ -340,6 +343,9 @@ impl Default for Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.close();
+        if self.is_ours() {
+            self.shared.close_doorbell();
+        }
     }
 }
 

@@ -66,6 +66,10 @@ pub struct DialPlan {
 pub struct Plan {
     /// What the session asks for, in order.
     pub actions: Vec<Action>,
+    /// Where an [`Action::Dial`] goes, and the attempt's number.
+    pub dial: Option<(u64, DialPlan)>,
+    /// Whether an [`Action::Farewell`] finds the stream between two frames.
+    pub clean: bool,
     /// Whether to read from the socket.
     pub read: bool,
     /// When to ask again at the latest.
@@ -100,6 +104,8 @@ pub struct Core {
     seen: State,
     paused: bool,
     freed: bool,
+    /// Whether the last connection ended between two frames.
+    ended_clean: bool,
     /// Events that have arrived and for which nobody has been woken.
     unannounced: usize,
     last_write: Moment,
@@ -125,6 +131,7 @@ impl Core {
             seen: State::New,
             paused: false,
             freed: false,
+            ended_clean: true,
             unannounced: 0,
             last_write: Moment::default(),
         }
@@ -135,9 +142,22 @@ impl Core {
         self.freed
     }
 
-    /// Whether reading is paused because the program does not take what came.
-    pub fn is_paused(&self) -> bool {
-        self.paused
+    /// What a call returns whose time ended: FULL if its answer could not be read.
+    pub fn late_call(&mut self) -> Status {
+        if !self.paused {
+            return Status::Timeout;
+        }
+        let text = match self.inbox.is_full() {
+            true => {
+                "the answer could not arrive in time: the receive queue is full and reading is \
+                 paused; receive what is waiting"
+            }
+            false => {
+                "the answer could not arrive in time: more answers of ours wait to be sent than \
+                 \"send_limit\" allows, and nothing is read until the server takes them"
+            }
+        };
+        self.fail(Failure::new(Status::Full, text))
     }
 
     /// Notes a failure as the last one.
@@ -241,11 +261,6 @@ impl Core {
         self.attempt
     }
 
-    /// Gives the driver what it is to dial, and the attempt's number.
-    pub fn take_dial(&mut self) -> Option<(u64, DialPlan)> {
-        Some((self.attempt, self.dial.take()?))
-    }
-
     /// The next turn of the driver: what is due is done, what waits is framed.
     pub fn turn(&mut self, now: Moment, fx: &mut Effects<'_>) -> Plan {
         if self.session.deadline().is_some_and(|deadline| deadline <= now) {
@@ -263,8 +278,13 @@ impl Core {
                 self.session.resume(now);
             }
         }
-        let mut plan = Plan { read: !pause, stop: self.freed, ..Plan::default() };
+        let clean = self.ended_clean;
+        let mut plan = Plan { read: !pause, clean, stop: self.freed, ..Plan::default() };
         while let Some(action) = self.session.action() {
+            // An action and what it needs leave together: by the next turn both may be others.
+            if action == Action::Dial {
+                plan.dial = self.dial.take().map(|dial| (self.attempt, dial));
+            }
             plan.actions.push(action);
         }
         plan.deadline = self.session.deadline();

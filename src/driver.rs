@@ -39,6 +39,7 @@ pub fn runtime() -> io::Result<Runtime> {
 
 /// What the client's thread does from its first moment to its last.
 pub fn main(shared: Arc<Shared>, runtime: Runtime) {
+    let mut os_error = 0;
     monitor::guarded(&shared, || {
         let Some(doorbell) = shared.signal() else { return };
         let outcome = runtime.block_on(async {
@@ -47,12 +48,14 @@ pub fn main(shared: Arc<Shared>, runtime: Runtime) {
             Ok::<(), io::Error>(())
         });
         if let Err(error) = outcome {
+            os_error = error.raw_os_error().unwrap_or(libc::EIO);
             let text = format!("the client's thread cannot wait for its descriptors: {error}");
             let now = now();
             let failure = Failure::new(Status::System, text);
             let _ = shared.with(|core, effects| core.give_up(failure, now, effects));
         }
     });
+    shared.driver_ended(os_error);
     // Sockets that are being parted from are closed here, with the runtime.
     drop(runtime);
 }
@@ -105,12 +108,15 @@ impl<'a> Driver<'a> {
 
     async fn run(&mut self) {
         loop {
-            let Some(plan) = self.turn() else { return };
+            let Some(mut plan) = self.turn() else { return };
             if plan.stop {
                 return;
             }
             for action in &plan.actions {
-                self.act(*action);
+                match action {
+                    Action::Dial => self.start_dial(plan.dial.take()),
+                    other => self.act(*other, plan.clean),
+                }
             }
             let busy = !plan.actions.is_empty() || self.write();
             match poll_fn(|context| self.poll(context, &plan, busy)).await {
@@ -142,9 +148,10 @@ impl<'a> Driver<'a> {
         Some(plan)
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, action: Action, clean: bool) {
         match action {
-            Action::Dial => self.start_dial(),
+            // Done by who has the plan.
+            Action::Dial => (),
             Action::ShutdownWrite => {
                 if let Some(link) = &self.link {
                     link.shutdown();
@@ -153,7 +160,7 @@ impl<'a> Driver<'a> {
             Action::Farewell { code } => {
                 self.dial = None;
                 if let Some(link) = self.link.take() {
-                    tokio::spawn(link.part(code));
+                    tokio::spawn(link.part(clean.then_some(code)));
                 }
                 self.shared.forget_socket();
             }
@@ -165,10 +172,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn start_dial(&mut self) {
-        let Ok(Some((attempt, plan))) = self.shared.with(|core, _| core.take_dial()) else {
-            return;
-        };
+    fn start_dial(&mut self, plan: Option<(u64, DialPlan)>) {
+        let Some((attempt, plan)) = plan else { return };
         let (sender, phases): (UnboundedSender<Phase>, _) = unbounded_channel();
         let (host, port) = (plan.url.host.clone(), plan.url.port);
         let dialing = Box::pin(async move {
@@ -249,7 +254,7 @@ impl<'a> Driver<'a> {
             }
         }
         if let Some(link) = &mut self.link {
-            if plan.read {
+            if plan.read || link.is_broken() {
                 if let Poll::Ready(read) = link.poll_read(context) {
                     return Poll::Ready(Wake::Read(read));
                 }

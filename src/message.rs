@@ -124,12 +124,12 @@ impl Message {
 
     /// Answers the event. `args` is a JSON array or nothing.
     pub fn ack(&self, args: Option<&str>, buffers: &[&[u8]]) -> Result<(), Status> {
+        let id = self.answer.map_or(0, |to| to.id);
+        let checked = Checked::answer(args, buffers, id).map_err(|failure| self.fail(failure))?;
         let (Some(to), Some(client)) = (self.answer, &self.client) else {
             let text = "not answered: the server wants no answer to this message";
             return Err(self.fail(Failure::new(Status::State, text)));
         };
-        let checked = Checked::answer(args, buffers, to.id);
-        let checked = checked.map_err(|failure| self.fail(failure))?;
         if self.answered.swap(true, Ordering::AcqRel) {
             let text = "not answered: the event has had its answer";
             return Err(self.fail(Failure::new(Status::State, text)));

@@ -32,6 +32,13 @@ pub struct Shared {
     interrupt: AtomicBool,
     /// The doorbell of the driver, there from the moment that anybody may wait.
     signal: OnceLock<Signal>,
+    /// The driver's thread runs.
+    running: AtomicBool,
+    /// Why it ended by itself; 0 if nobody has to be told.
+    driver_error: AtomicI32,
+    /// The doorbell may be rung. Its descriptors go when the client does; the rest of this may be
+    /// kept by messages.
+    open: Mutex<bool>,
     /// Somebody has rung for a turn that the driver has not taken yet.
     rung: AtomicBool,
     driver: Mutex<Option<JoinHandle<()>>>,
@@ -105,6 +112,9 @@ impl Shared {
             generation: sys::generation(),
             interrupt: AtomicBool::new(false),
             signal: OnceLock::new(),
+            running: AtomicBool::new(false),
+            driver_error: AtomicI32::new(0),
+            open: Mutex::new(true),
             rung: AtomicBool::new(false),
             driver: Mutex::new(None),
             socket: AtomicI32::new(-1),
@@ -163,7 +173,9 @@ impl Shared {
                 Some(Err(Stop::TimedOut))
             } else if crate::callback::inside() {
                 Some(Err(Stop::InCallback))
-            } else if self.signal.get().is_none() {
+            } else if let Some(denied) = self.take_driver_error() {
+                Some(Err(Stop::Denied(denied)))
+            } else if !self.running.load(Ordering::Acquire) {
                 // The first who waits needs the driver, which alone hears an interrupt.
                 drop(core);
                 effects.run(self);
@@ -225,9 +237,35 @@ impl Shared {
     /// Has the driver take a turn. However many ask for it before it comes, it is rung for once.
     fn ring_driver(&self) {
         if let Some(signal) = self.signal.get() {
-            if !self.rung.swap(true, Ordering::AcqRel) {
+            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            if *open && !self.rung.swap(true, Ordering::AcqRel) {
                 signal.raise();
             }
+        }
+    }
+
+    /// Closes the doorbell's descriptors. The client's last user: no driver runs, and no interrupt
+    /// comes any more; but messages live on, and one may be about to ring.
+    pub fn close_doorbell(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        *open = false;
+        if let Some(signal) = self.signal.get() {
+            signal.abandon();
+        }
+    }
+
+    /// The driver has ended by itself; the next who waits starts another. With an error of the
+    /// system's, which one who waits is told.
+    pub fn driver_ended(&self, os_error: i32) {
+        self.driver_error.store(os_error, Ordering::Release);
+        self.running.store(false, Ordering::Release);
+        self.wake_everybody();
+    }
+
+    fn take_driver_error(&self) -> Option<Denied> {
+        match self.driver_error.swap(0, Ordering::AcqRel) {
+            0 => None,
+            code => Some(Denied::System(code)),
         }
     }
 
@@ -258,18 +296,21 @@ impl Shared {
     pub fn start_driver(self: &Arc<Self>) -> Result<(), Denied> {
         let refused = |error: std::io::Error| Denied::System(error.raw_os_error().unwrap_or(0));
         let mut thread = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.signal.get().is_some() {
+        if self.running.load(Ordering::Acquire) {
             return Ok(());
         }
         let this = Arc::clone(self);
         let runtime = driver::runtime().map_err(refused)?;
-        let signal = Signal::new().map_err(refused)?;
-        let _ = self.signal.set(signal);
+        if self.signal.get().is_none() {
+            // The mutex of the driver is held, so nobody else sets it.
+            let _ = self.signal.set(Signal::new().map_err(refused)?);
+        }
         // Whoever interrupts sets the flag and then looks for the signal; whoever waits does the
         // reverse. Fences on both sides keep the two from missing each other.
         fence(Ordering::SeqCst);
         *thread =
             Some(sys::spawn_quiet("sio", move || driver::main(this, runtime)).map_err(refused)?);
+        self.running.store(true, Ordering::Release);
         Ok(())
     }
 

@@ -105,6 +105,8 @@ pub struct Outbox {
     cost_max: usize,
     answers_cost: usize,
     lost_since_flush: bool,
+    /// How often packets were lost.
+    losses: u64,
 }
 
 impl Outbox {
@@ -125,6 +127,7 @@ impl Outbox {
             cost_max: 0,
             answers_cost: 0,
             lost_since_flush: false,
+            losses: 0,
         }
     }
 
@@ -162,6 +165,11 @@ impl Outbox {
     /// Whether every byte that was framed has been handed to the system.
     pub fn is_written(&self) -> bool {
         self.written == self.framed()
+    }
+
+    /// Whether nothing that was framed is on its way, so that the stream ends between two frames.
+    pub fn is_between_frames(&self) -> bool {
+        self.is_written() && !self.busy
     }
 
     /// Whether packets wait that are not yet framed.
@@ -242,6 +250,8 @@ impl Outbox {
     pub fn drop_waiting(&mut self) -> Option<Packet> {
         let packet = self.waiting.pop_front()?;
         self.forget(packet.cost(), packet.role);
+        self.lost_since_flush = true;
+        self.losses += 1;
         Some(packet)
     }
 
@@ -329,8 +339,7 @@ impl Outbox {
             taken.append(&mut self.frames);
             self.frames = taken;
         } else {
-            taken.clear();
-            self.spare = taken;
+            self.spare = emptied(taken);
         }
         self.writer = Writer::Nobody;
         self.leave_to_driver()
@@ -344,13 +353,18 @@ impl Outbox {
         }
     }
 
-    /// Whether a byte of this call has, or may have, been handed to the system.
-    pub fn is_sent(&self, id: u64) -> bool {
-        let begun = self.begun();
-        let unwritten = self.marks.iter().filter(|mark| mark.start >= begun);
-        let mut roles =
-            unwritten.map(|mark| mark.role).chain(self.waiting.iter().map(|packet| packet.role));
-        !roles.any(|role| role == Role::Call(id))
+    /// Takes all calls out that are not framed yet, and says which those were, in order.
+    pub fn cancel_calls(&mut self) -> Vec<u64> {
+        let mut cancelled = Vec::new();
+        let mut freed = 0;
+        self.waiting.retain(|packet| {
+            let Role::Call(id) = packet.role else { return true };
+            cancelled.push(id);
+            freed += packet.cost();
+            false
+        });
+        self.cost -= freed;
+        cancelled
     }
 
     /// The number of the packet queued last; see [`Outbox::is_flushed`].
@@ -373,6 +387,11 @@ impl Outbox {
         std::mem::take(&mut self.lost_since_flush)
     }
 
+    /// How often packets were lost so far.
+    pub fn losses(&self) -> u64 {
+        self.losses
+    }
+
     /// The connection is gone: gives up all that was not wholly written, and starts a new stream.
     pub fn lose_all(&mut self) -> Lost {
         let mut lost = Lost { packets: self.len() as u64, unsent_calls: Vec::new() };
@@ -385,6 +404,7 @@ impl Outbox {
             }
         }
         self.lost_since_flush |= lost.packets > 0;
+        self.losses += u64::from(lost.packets > 0);
         self.marks.clear();
         self.waiting.clear();
         self.frames = Vec::new();
@@ -426,6 +446,15 @@ impl Outbox {
             self.answers_cost -= cost;
         }
     }
+}
+
+/// An empty buffer from one that is done with; its room is kept unless a large packet made it.
+pub fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
+    if buffer.capacity() > 2 * ON_THE_WAY {
+        return Vec::new();
+    }
+    buffer.clear();
+    buffer
 }
 
 #[cfg(test)]

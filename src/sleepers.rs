@@ -213,11 +213,21 @@ impl Sleepers {
         woken.extend(asleep.cloned());
     }
 
-    /// Interrupts everybody who sleeps; false if nobody did.
+    /// Interrupts everybody who is blocked; false if nobody was. That includes who has been woken
+    /// and has not looked yet, where nothing is lost by it: there may be nothing for it, and then
+    /// it would sleep on. What a link or an answer brought is never taken back.
     pub fn interrupt_everybody(&mut self, woken: &mut Vec<Arc<Place>>) -> bool {
         let before = woken.len();
-        let asleep = self.queues.iter().flatten().filter(|place| place.settle(INTERRUPTED));
-        woken.extend(asleep.cloned());
+        for queue in [Queue::Receive, Queue::Room, Queue::Flush] {
+            let blocked = self.queues[queue as usize].iter();
+            woken.extend(blocked.filter(|place| !place.is_interrupted()).cloned());
+        }
+        let asleep = [Queue::Link, Queue::Call].into_iter();
+        let asleep = asleep.flat_map(|queue| &self.queues[queue as usize]);
+        woken.extend(asleep.filter(|place| place.settle(INTERRUPTED)).cloned());
+        for place in &woken[before..] {
+            place.state.store(INTERRUPTED, Ordering::Release);
+        }
         woken.len() > before
     }
 }
@@ -242,15 +252,18 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_reaches_only_those_who_still_sleep() {
+    fn an_interrupt_reaches_who_was_woken_for_nothing_but_takes_no_answer_back() {
         let mut sleepers = Sleepers::default();
-        let (woken_place, asleep) = (Place::new(), Place::new());
-        sleepers.enter(Queue::Receive, &woken_place);
+        let (receiver, answered, asleep) = (Place::new(), Place::new(), Place::new());
+        sleepers.enter(Queue::Receive, &receiver);
+        sleepers.enter(Queue::Call, &answered);
         sleepers.enter(Queue::Call, &asleep);
         let mut woken = Vec::new();
         sleepers.wake_one(Queue::Receive, &mut woken);
+        sleepers.wake(&answered, &mut woken);
         assert!(sleepers.interrupt_everybody(&mut woken));
-        assert!(!woken_place.is_interrupted());
+        assert!(receiver.is_interrupted());
+        assert!(!answered.is_interrupted());
         assert!(asleep.is_interrupted());
         assert!(!sleepers.interrupt_everybody(&mut woken));
     }

@@ -40,7 +40,16 @@ fn the_header_has_nothing_that_betrays_its_generation() {
         let table = line.starts_with("#define SIO_OPT_");
         assert!(table || line.chars().count() <= 88, "too long to read, {at}");
     }
-    for word in ["@MAJOR@", "@VERSION@", "@OPTIONS@", "cbindgen", "# Safety", "Option<", "_t Out", "\n\n\n\n"] {
+    for word in [
+        "@MAJOR@",
+        "@VERSION@",
+        "@OPTIONS@",
+        "cbindgen",
+        "# Safety",
+        "Option<",
+        "_t Out",
+        "\n\n\n\n",
+    ] {
         assert!(!header.contains(word), "{word:?}");
     }
 }
@@ -156,8 +165,7 @@ fn generate() -> String {
 /// One line of the table of options.
 fn row(info: &OptionInfo) -> String {
     let text = ["word", "text", "list"].contains(&info.form);
-    let default =
-        if text { format!("\"{}\"", info.default) } else { info.default.to_owned() };
+    let default = if text { format!("\"{}\"", info.default) } else { info.default.to_owned() };
     let apart = info.remark.starts_with(|c: char| c.is_ascii_digit() || c == '"');
     let remark = match (info.default, info.remark) {
         (_, "") => default,

@@ -334,7 +334,7 @@ proptest! {
         let array = json::check_array(args.as_bytes()).unwrap();
         let mut quoted_name = String::new();
         json::quote(&name, &mut quoted_name);
-        let kind = if answer { OutKind::Ack } else { OutKind::Event { quoted_name: &quoted_name } };
+        let kind = if answer { OutKind::Ack } else { OutKind::Event { quoted_name: quoted_name.as_bytes() } };
         let id = if answer { id.or(Some(0)) } else { id };
         let outgoing =
             Outgoing { kind, id, args: &args, args_empty: array.empty, attachments: 0 };

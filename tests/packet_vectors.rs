@@ -195,7 +195,7 @@ fn written(
     let kind = match name {
         Some(name) => {
             json::quote(name, &mut quoted);
-            OutKind::Event { quoted_name: &quoted }
+            OutKind::Event { quoted_name: quoted.as_bytes() }
         }
         None => OutKind::Ack,
     };

@@ -41,11 +41,11 @@ impl Client {
             if core.is_freed() {
                 return Err(core.fail(core.end()));
             }
-            if self.shared.take_interrupt(core, effects) {
-                return Err(Status::Interrupted);
-            }
             match prepare(core) {
                 Err(failure) => Err(core.fail(failure)),
+                Ok(_) if self.shared.take_interrupt(core, effects) => {
+                    Err(core.fail(interrupted_connect()))
+                }
                 Ok((settings, plan)) => {
                     if !core.options.auth_is_object() {
                         effects.log(Level::Warn, || {
@@ -84,11 +84,10 @@ impl Client {
     /// Sends what was emitted, leaves the namespace, closes the connection.
     pub fn disconnect(&self, timeout: Timeout) -> Result<(), Status> {
         if crate::callback::inside() && !timeout.is_zero() {
-            let idle = self
-                .shared
-                .with(|core, _| matches!(core.state(), State::New | State::Closed))
-                .map_err(|denied| self.denied(denied))?;
-            return if idle { Ok(()) } else { Err(self.fail(in_callback("disconnect"))) };
+            let waits = |core: &mut Core| matches!(core.state(), State::Connected | State::Closing);
+            if self.shared.with(|core, _| waits(core)).map_err(|denied| self.denied(denied))? {
+                return Err(self.fail(in_callback("disconnect")));
+            }
         }
         let mut attempt = None;
         let waited = self.shared.wait(Queue::Link, timeout, |core, effects, _| {
@@ -118,37 +117,52 @@ impl Client {
         });
         match waited {
             Ok(outcome) => outcome.map_err(|failure| self.fail(failure)),
-            Err(Stop::TimedOut) => {
-                let gave_up = self.shared.with(|core, effects| {
-                    if Some(core.attempt()) == attempt && core.state() == State::Closing {
-                        core.give_up(unconfirmed(), driver::now(), effects);
-                    }
-                    // The answer may have come, and only the server's close be missing.
-                    match core.session.left() {
-                        Some(Left::Confirmed) => Ok(()),
-                        _ => Err(core.fail(unconfirmed())),
-                    }
-                });
-                gave_up.map_err(|denied| self.denied(denied))?
+            Err(Stop::TimedOut) => self.cut_short(attempt, unconfirmed()),
+            Err(Stop::Interrupted) => {
+                let text = "disconnect was interrupted, and the connection closed, before the \
+                            server had confirmed that it got everything";
+                self.cut_short(attempt, Failure::new(Status::Interrupted, text))
             }
             Err(stop) => Err(self.stopped(stop, "disconnect")),
         }
     }
 
+    /// A disconnect that may wait no longer closes the connection at once.
+    fn cut_short(&self, attempt: Option<u64>, failure: Failure) -> Result<(), Status> {
+        let ended = self.shared.with(|core, effects| {
+            if Some(core.attempt()) == attempt && core.state() == State::Closing {
+                core.give_up(failure.clone(), driver::now(), effects);
+            }
+            // The answer may have come, and only the server's close be missing.
+            match core.session.left() {
+                Some(Left::Confirmed) => Ok(()),
+                _ => Err(core.fail(failure)),
+            }
+        });
+        ended.map_err(|denied| self.denied(denied))?
+    }
+
     /// A connect that ran out of time, or was interrupted, leaves no connection behind.
     fn abandon(&self, attempt: u64, timeout: Option<Timeout>) -> Status {
         let ended = self.shared.with(|core, effects| {
+            let mine = core.attempt() == attempt;
             let failure = match timeout {
+                // It failed in this very moment, and that says more.
+                Some(_) if mine && core.state() == State::Closed => core.connect_end(),
                 Some(Timeout::Limit(limit)) => core.session.timeout("its timeout", limit),
-                _ => Failure::new(Status::Interrupted, "connect was interrupted"),
+                _ => interrupted_connect(),
             };
-            if core.attempt() == attempt && core.state() != State::Closed {
+            if mine && core.state() != State::Closed {
                 core.give_up(failure.clone(), driver::now(), effects);
             }
             core.fail(failure)
         });
         ended.unwrap_or_else(|denied| self.denied(denied))
     }
+}
+
+fn interrupted_connect() -> Failure {
+    Failure::new(Status::Interrupted, "connect was interrupted, and leaves no connection")
 }
 
 /// What an attempt reads from the options, once, as it begins.

@@ -75,7 +75,10 @@ impl Core {
 
     /// The WebSocket of this link is open.
     pub fn opened(&mut self, wire: Wire, link: u64) {
-        self.wire = Some((wire, link));
+        // An attempt that was given up in this very moment keeps no socket.
+        if self.seen == State::Connecting {
+            self.wire = Some((wire, link));
+        }
     }
 
     /// Whether the program has to take something before more may be read.

@@ -189,6 +189,6 @@ impl Core {
                 return;
             }
         }
-        fx.kick |= self.outbox.leave_to_driver();
+        fx.kick |= self.outbox.leave_to_driver() || self.outbox.has_waiting();
     }
 }

@@ -39,9 +39,8 @@ impl Core {
                 fx.log(Level::Info, || "disconnecting".into());
                 let text = "the call was given up: the program disconnected before its answer came";
                 let failure = Failure::new(Status::Disconnected, text);
-                for id in self.end_calls(failure, None, fx) {
-                    self.outbox.cancel_call(id);
-                }
+                let unsent = self.outbox.cancel_calls();
+                self.end_calls(failure, &unsent, fx);
             }
             State::Closed => self.settle_closed(fx),
         }
@@ -57,11 +56,12 @@ impl Core {
         self.paused = false;
         self.tally.connected_at = None;
         self.tally.dropped_received += self.inbox.drop_held();
+        self.ended_clean = self.outbox.is_between_frames();
         let lost = self.outbox.lose_all();
         self.tally.dropped_sent += lost.packets;
         let mut failure = self.end();
         failure.text = format!("the call ended without its answer: {}", failure.text);
-        self.end_calls(failure, Some(&lost.unsent_calls), fx);
+        self.end_calls(failure, &lost.unsent_calls, fx);
         let end = self.end();
         let level = match self.session.reason() {
             Some(Reason::ClientDisconnect) => Level::Info,
@@ -86,25 +86,14 @@ impl Core {
         }
     }
 
-    pub(super) fn end_calls(
-        &mut self,
-        failure: Failure,
-        unsent: Option<&[u64]>,
-        fx: &mut Effects<'_>,
-    ) -> Vec<u64> {
+    /// Ends all calls that wait; `unsent` are those, in order, of which nothing has gone out.
+    pub(super) fn end_calls(&mut self, failure: Failure, unsent: &[u64], fx: &mut Effects<'_>) {
         let calls: Vec<(u64, Arc<Call>)> = self.session.take_calls().collect();
-        let mut ids = Vec::with_capacity(calls.len());
         for (id, call) in calls {
             let mut failure = failure.clone();
-            let sent = match unsent {
-                Some(unsent) => !unsent.contains(&id),
-                None => self.outbox.is_sent(id),
-            };
-            failure.details.sent = Some(sent);
+            failure.details.sent = Some(unsent.binary_search(&id).is_err());
             call.end(Err(failure));
             self.sleepers.wake(&call.place, &mut fx.wakes);
-            ids.push(id);
         }
-        ids
     }
 }

@@ -46,6 +46,8 @@ impl Core {
             return;
         }
         self.last_write = now;
+        // What could not be framed while this was on its way is the driver's to frame.
+        fx.kick |= !self.outbox.can_frame() || self.outbox.has_waiting();
         fx.kick |= self.outbox.caller_wrote(bytes, count);
         // Leaving is a chain of writes, each waiting for the one before it to be done.
         fx.kick |= self.seen == State::Closing;
@@ -107,6 +109,7 @@ impl Core {
                 self.sleepers.wake(&call.place, &mut fx.wakes);
             }
         }
+        self.made_room(fx);
     }
 
     pub(super) fn made_room(&mut self, fx: &mut Effects<'_>) {

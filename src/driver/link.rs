@@ -21,14 +21,17 @@ use crate::core::{Core, DialPlan};
 use crate::error::Failure;
 use crate::monitor::{Effects, Shared};
 use crate::net::wire::Wire;
+use crate::outbox::emptied;
 use crate::packet::socket::{self, Packet};
 use crate::packet::{ParseError, engine};
 use crate::session::{Attachment, Input, Moment, State, Text};
 use crate::transport::frame::{Decoder, Frame, FrameError, MaskKeys, OpCode, Payload, write_slice};
 use crate::transport::websocket::Opening;
 
-/// Frames that are parsed before the lock is taken for them.
-const BATCH: usize = 256;
+/// Frames that are parsed before the lock is taken for them: few after the program had to take
+/// something first, since what is parsed beyond that is parsed again, and then more and more.
+const BATCH_MIN: usize = 8;
+const BATCH_MAX: usize = 256;
 
 /// How long a socket that the session has parted from may take to read to its end.
 const PARTING: Duration = Duration::from_secs(1);
@@ -61,6 +64,7 @@ pub(super) struct Link {
     /// Cut and not yet taken in, because the program does not take what came before.
     frames: VecDeque<Frame>,
     malformed: Option<FrameError>,
+    batch: usize,
     /// On its way to the socket: what is written of it, and all of it.
     out: Vec<u8>,
     out_at: usize,
@@ -83,6 +87,7 @@ impl Link {
             decoder: Decoder::new(plan.max_message),
             frames: VecDeque::new(),
             malformed: None,
+            batch: BATCH_MAX,
             broken: None,
         })
     }
@@ -122,7 +127,7 @@ impl Link {
         self.out_at += written;
         let done = self.out_at == self.out.len();
         if done {
-            self.out.clear();
+            self.out = emptied(std::mem::take(&mut self.out));
             self.out_at = 0;
         }
         if matches!(self.stage, Stage::Open) {
@@ -151,13 +156,34 @@ impl Link {
         };
         let mut space = ReadBuf::new(space);
         match Pin::new(&mut self.half).poll_read(context, &mut space) {
-            Poll::Pending => match self.broken.take() {
-                Some(error) => Poll::Ready(Read::Failed(error)),
-                None => Poll::Pending,
-            },
+            // The runtime says so too when it wants to do something else for a while.
+            Poll::Pending if self.broken.is_some() => self.read_the_rest(),
+            Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) if space.filled().is_empty() => Poll::Ready(Read::Eof),
             Poll::Ready(Ok(())) => Poll::Ready(Read::Bytes(space.filled().len())),
             Poll::Ready(Err(error)) => Poll::Ready(Read::Failed(error)),
+        }
+    }
+
+    /// Whether nothing can be written any more: what has arrived is then read to its end, also
+    /// while reading is paused, since nothing else will tell who waits.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// Reads what is left in a socket that cannot be written to; after that it has failed.
+    fn read_the_rest(&mut self) -> Poll<Read> {
+        let space = match &mut self.stage {
+            Stage::Opening(_, space) => &mut space[..],
+            Stage::Open => self.decoder.space(),
+        };
+        match (self.half.try_read(space), self.broken.take()) {
+            (Ok(0), _) => Poll::Ready(Read::Eof),
+            (Ok(count), broken) => {
+                self.broken = broken;
+                Poll::Ready(Read::Bytes(count))
+            }
+            (Err(_), Some(error)) | (Err(error), None) => Poll::Ready(Read::Failed(error)),
         }
     }
 
@@ -209,8 +235,8 @@ impl Link {
     /// Parts from the socket: a close frame if no frame is half written, then the end of our
     /// side, and then whatever the server still sends, so that closing does not reset the
     /// connection and the server keeps what was on the way.
-    pub(super) async fn part(mut self, code: u16) {
-        if self.out.is_empty() && matches!(self.stage, Stage::Open) {
+    pub(super) async fn part(mut self, code: Option<u16>) {
+        if let (Some(code), true, Stage::Open) = (code, self.out.is_empty(), &self.stage) {
             let mut frame = Vec::new();
             let key = MaskKeys::new(rand::random()).next();
             write_slice(&mut frame, OpCode::Close, &code.to_be_bytes(), key);
@@ -252,9 +278,10 @@ impl Link {
         let attempt = self.attempt;
         let bytes = self.decoder.bytes();
         let (frames, malformed) = (&mut self.frames, &mut self.malformed);
+        let (batch, broken) = (&mut self.batch, self.broken.is_some());
         loop {
             let parsed: Vec<Parsed<'_>> =
-                frames.iter().take(BATCH).map(|frame| parse(frame, bytes)).collect();
+                frames.iter().take(*batch).map(|frame| parse(frame, bytes)).collect();
             let mut take_in = |core: &mut Core, effects: &mut Effects<'_>| {
                 if core.attempt() != attempt {
                     frames.clear();
@@ -269,10 +296,12 @@ impl Link {
                         frames.clear();
                         return false;
                     }
-                    if core.must_pause() {
+                    if core.must_pause() && !broken {
+                        *batch = BATCH_MIN;
                         return false;
                     }
                 }
+                *batch = (*batch * 2).min(BATCH_MAX);
                 if !frames.is_empty() {
                     return true;
                 }

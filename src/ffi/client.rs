@@ -228,9 +228,9 @@ pub extern "C" fn sio_client_receive(
 /// Ends the waits of other threads: every call blocked on this client now
 /// returns SIO_E_INTERRUPTED. If none is blocked, the next call that would block
 /// returns it instead, once, however often this was called; a call that need not
-/// wait does not use it up. An interrupted connect leaves no connection, an
-/// interrupted emit was not queued. May be called from a signal handler; keeps
-/// errno.
+/// wait does not use it up. An interrupted connect or disconnect leaves no
+/// connection, an interrupted emit was not queued. May be called from a signal
+/// handler; keeps errno.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_interrupt(client: ClientPtr) {
     fence_value(client, (), (), |client, ()| client.interrupt())

@@ -146,14 +146,32 @@ fn a_loss_tells_which_calls_were_not_sent_and_is_told_once() {
     push(&mut outbox, Role::Call(1), true);
     outbox.caller_wrote(frames, 1);
     push(&mut outbox, Role::Call(2), true);
-    assert!(outbox.is_sent(0));
-    assert!(!outbox.is_sent(1));
     let lost = outbox.lose_all();
     assert_eq!(lost, Lost { packets: 3, unsent_calls: vec![1, 2] });
     assert!(outbox.take_loss());
     assert!(!outbox.take_loss());
     assert!(outbox.is_empty());
     assert_eq!(outbox.cost(), 0);
+}
+
+#[test]
+fn calls_that_are_not_framed_are_taken_out_together() {
+    let mut outbox = outbox();
+    for id in 0..2 {
+        push(&mut outbox, Role::Call(id), false);
+        push(&mut outbox, Role::Event, false);
+    }
+    outbox.frame_waiting();
+    let cost = outbox.cost();
+    assert_eq!(outbox.cancel_calls(), [1]);
+    assert_eq!(outbox.len(), 3);
+    assert!(outbox.cost() < cost);
+}
+
+#[test]
+fn the_room_that_a_large_packet_made_is_given_back() {
+    assert_eq!(emptied(Vec::with_capacity(8 << 20)).capacity(), 0);
+    assert!(emptied(Vec::with_capacity(1 << 20)).capacity() > 0);
 }
 
 #[test]

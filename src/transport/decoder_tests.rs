@@ -242,7 +242,8 @@ fn no_memory_is_made_for_what_is_only_announced() {
     decoder.extend(&[0x82, 127, 0, 0, 0x10, 0, 0, 0, 0, 0, 1, 2, 3]);
     assert_eq!(decoder.next(), Ok(None));
     assert!(decoder.space().len() <= AHEAD + 3);
-    let Stage::Body { gathered, .. } = &decoder.stage else { panic!("a large frame is under way") };
+    let Stage::Body(body) = &decoder.stage else { panic!("a large frame is under way") };
+    let gathered = &body.gathered;
     assert!(gathered.block.capacity() <= 2 * AHEAD);
 }
 

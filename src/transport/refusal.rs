@@ -97,6 +97,8 @@ impl Refusal {
     fn advice(&self) -> String {
         match (self.status.as_u16(), &self.location) {
             (300..=399, Some(location)) => {
+                // Its query can hold a token.
+                let location = location.split('?').next().unwrap_or_default();
                 format!(" (it redirects to {location}; a WebSocket does not follow)")
             }
             (404, _) => " (is a Socket.IO server there, at the path of the option `path`?)".into(),

@@ -1,5 +1,5 @@
-/* Timeouts: 0, milliseconds, and none. The second server is silent after the namespace's acknowledgement; the
- * third does not read then, either. */
+/* Timeouts: 0, milliseconds, and none; with margins that a busy machine keeps. The second server is silent
+ * after the namespace's acknowledgement; the third does not read then, either. */
 #include "check.h"
 
 static void a_timeout_of_0_waits_for_nothing(void)
@@ -10,7 +10,7 @@ static void a_timeout_of_0_waits_for_nothing(void)
     sio_message *message;
     long long sent;
 
-    CHECK_TIME(0, 20, {
+    CHECK_TIME(0, 80, {
         CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_receive(client, 0, &message));
         CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_connect(client, url, 0));
         CHECK_STATUS(SIO_E_DISCONNECTED, client, sio_client_emit(client, "e", NULL, NULL, 0, 0));
@@ -21,7 +21,7 @@ static void a_timeout_of_0_waits_for_nothing(void)
     CHECK_INT(0, stat_of(client, "/attempts"));
     CHECK_OK(client, sio_client_connect(client, argument(2), 10000));
     sent = stat_of(client, "/packets_sent");
-    CHECK_TIME(0, 20, {
+    CHECK_TIME(0, 80, {
         CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_receive(client, 0, &message));
         CHECK(message == NULL);
         CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_call(client, "e", NULL, NULL, 0, 0, &message));
@@ -53,12 +53,12 @@ static void waits_end_at_their_timeout(void)
     sio_client *client = sio_client_new();
     sio_message *message;
 
-    CHECK_TIME(100, 130, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_receive(client, 100, &message)));
+    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_receive(client, 100, &message)));
     CHECK_OK(client, sio_client_connect(client, argument(2), 10000));
-    CHECK_TIME(100, 130, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_receive(client, 100, &message)));
-    CHECK_TIME(100, 130, CHECK_STATUS(SIO_E_TIMEOUT, client,
+    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_receive(client, 100, &message)));
+    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client,
                                       sio_client_call(client, "e", NULL, NULL, 0, 100, &message)));
-    CHECK_TIME(100, 130, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_disconnect(client, 100)));
+    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_disconnect(client, 100)));
     CHECK_HAS("confirmed", error_text(client));
     CHECK_INT(SIO_STATE_DISCONNECTED, sio_client_state(client));
     sio_client_free(client);
@@ -70,7 +70,7 @@ static void a_connect_that_ran_out_of_time_says_which_step_was_under_way(void)
     int fd = silent_server(url, sizeof url);
     sio_client *client = sio_client_new();
 
-    CHECK_TIME(150, 200, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_connect(client, url, 150)));
+    CHECK_TIME(150, 300, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_connect(client, url, 150)));
     CHECK_HAS("WebSocket handshake", error_text(client));
     CHECK_TEXT("\"handshake\"", error_member(client, "/phase"));
     CHECK_TEXT("-1", error_member(client, "/status"));
@@ -97,13 +97,13 @@ static void while_there_is_no_room_emit_and_flush_wait_to_their_timeout(void)
         if (status != SIO_OK) break;
     }
     CHECK_INT(SIO_E_TIMEOUT, status);
-    CHECK_TIME(0, 20, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_emit(client, "e", NULL, NULL, 0, 0)));
-    CHECK_TIME(100, 130, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_emit(client, "e", NULL, NULL, 0, 100)));
-    CHECK_TIME(100, 130, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_flush(client, 100)));
-    CHECK_TIME(0, 20, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_flush(client, 0)));
-    CHECK_TIME(100, 130, CHECK_STATUS(SIO_E_TIMEOUT, client,
+    CHECK_TIME(0, 80, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_emit(client, "e", NULL, NULL, 0, 0)));
+    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_emit(client, "e", NULL, NULL, 0, 100)));
+    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_flush(client, 100)));
+    CHECK_TIME(0, 80, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_flush(client, 0)));
+    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client,
                                       sio_client_call(client, "e", NULL, NULL, 0, 100, NULL)));
-    CHECK_TIME(0, 20, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_disconnect(client, 0)));
+    CHECK_TIME(0, 80, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_disconnect(client, 0)));
     free(args);
     sio_client_free(client);
 }
@@ -116,7 +116,7 @@ static void without_a_limit_calls_wait_for_what_comes(void)
     CHECK_OK(client, sio_client_connect(client, server(), SIO_FOREVER));
     CHECK_OK(client, sio_client_receive(client, SIO_FOREVER, &message));
     sio_message_free(message);
-    CHECK_TIME(200, 300, CHECK_OK(client, sio_client_call(client, "slow_ack", "[200]", NULL, 0, SIO_FOREVER, &message)));
+    CHECK_TIME(200, 400, CHECK_OK(client, sio_client_call(client, "slow_ack", "[200]", NULL, 0, SIO_FOREVER, &message)));
     CHECK_TEXT("[200]", sio_message_args(message, NULL));
     sio_message_free(message);
     CHECK_OK(client, sio_client_emit(client, "echo", "[1]", NULL, 0, SIO_FOREVER));
@@ -146,7 +146,7 @@ static void a_bad_timeout_waits_for_nothing(void)
     sio_message *message;
 
     take_welcome(client);
-    CHECK_TIME(0, 20, {
+    CHECK_TIME(0, 80, {
         CHECK_STATUS(SIO_E_INVALID, client, sio_client_receive(client, -2, &message));
         CHECK_STATUS(SIO_E_INVALID, client, sio_client_call(client, "no_ack", NULL, NULL, 0, -2, NULL));
         CHECK_STATUS(SIO_E_INVALID, client, sio_client_flush(client, -2));

@@ -6,6 +6,12 @@ static void free_quickly(sio_client *client)
     CHECK_TIME(0, 100, sio_client_free(client));
 }
 
+static void the_library_has_the_version_of_the_header(void)
+{
+    CHECK_TEXT(SIO_VERSION, sio_version());
+    CHECK_INT(SIO_VERSION_NUMBER, sio_version_number());
+}
+
 static void a_new_client_has_no_thread_and_no_descriptor(void)
 {
     int fds = descriptors(), tasks = threads();
@@ -452,6 +458,7 @@ static void two_callbacks_that_free_each_others_clients_do_not_hang(void)
 int main(int argc, char **argv)
 {
     begin(argc, argv);
+    RUN(the_library_has_the_version_of_the_header);
     RUN(a_new_client_has_no_thread_and_no_descriptor);
     RUN(a_client_can_be_freed_when_connected);
     RUN(a_client_can_be_freed_when_disconnected);

@@ -10,7 +10,8 @@ use sio::session::State;
 
 use crate::common::{Kind, Server};
 use crate::harness::{
-    LONG, connect, connect_to, emit, failed, good, last_tally, ms, named, next, round_trip, server,
+    LONG, connect, connect_to, emit, eventually, failed, good, join, last_tally, ms, named, next,
+    round_trip, server,
 };
 use crate::process;
 
@@ -112,12 +113,19 @@ fn disconnecting_twice_at_once_is_one_disconnect(kind: Kind) {
 
 fn with_no_time_it_is_not_known_whether_all_arrived(kind: Kind) {
     let client = connect(kind);
-    emit(&client, "count", "[0]");
-    assert_eq!(failed(client.disconnect(ms(0))), Status::Timeout);
-    assert_eq!(client.state(), State::Closed);
-    assert_eq!(failed(client.receive(LONG)), Status::Disconnected);
-    good(&client, client.connect(None, LONG));
-    round_trip(&client);
+    let args = format!("[\"{}\"]", "x".repeat(10_000));
+    for run in 0..30 {
+        // What is being written at that moment concerns the next connection as little as the rest.
+        for _ in 0..run {
+            emit(&client, "echo", &args);
+        }
+        emit(&client, "count", "[0]");
+        assert_eq!(failed(client.disconnect(ms(0))), Status::Timeout, "run {run}");
+        assert_eq!(client.state(), State::Closed);
+        join(&client, &server(kind).url());
+        round_trip(&client);
+    }
+    good(&client, client.disconnect(LONG));
 }
 
 fn a_server_that_stands_still_is_left_at_the_deadline(kind: Kind) {
@@ -151,15 +159,26 @@ fn emits_and_leaves(client: &Client, count: usize) {
     for i in 0..count {
         emit(client, "count", &format!("[{i}]"));
     }
-    good(client, client.disconnect(LONG));
+    let begin = Instant::now();
+    match client.disconnect(LONG) {
+        Ok(()) => (),
+        // A server has a second to confirm; a busy one may need longer to come to it. What was
+        // emitted arrives all the same.
+        Err(status) => {
+            assert_eq!(status, Status::Timeout, "{}", client.error());
+            assert!(begin.elapsed() >= Duration::from_secs(1), "{}", client.error());
+        }
+    }
     assert_eq!(client.state(), State::Closed);
     assert_eq!(failed(client.emit("count", Some("[-1]"), &[], LONG)), Status::Disconnected);
 }
 
 #[track_caller]
 fn assert_all_arrived(watch: &Client, name: &str, count: usize) {
-    let tally = last_tally(watch, name);
-    assert_eq!(tally["count"], count, "{tally}");
+    // A server may note the end before it has handled all that came before.
+    let tally = eventually(&format!("{count} events arrive"), || {
+        Some(last_tally(watch, name)).filter(|tally| tally["count"] == count)
+    });
     assert_eq!(tally["in_order"], true, "{tally}");
     assert_eq!(tally["reason"], "client namespace disconnect", "{tally}");
 }
