@@ -416,6 +416,9 @@ impl<'a> Effects<'a> {
         let quiet = self.wakes.is_empty() && self.lines.is_empty() && self.write.is_none();
         if !quiet || self.kick {
             self.run_all(shared);
+        } else {
+            // There is nothing to drop either, which the compiler cannot know.
+            std::mem::forget(self);
         }
     }
 

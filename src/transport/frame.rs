@@ -11,7 +11,6 @@ use std::ops::Range;
 pub use super::decoder::Decoder;
 use super::mask;
 pub use super::mask::MaskKeys;
-use tungstenite::protocol::frame::FrameHeader;
 
 /// A message or a control frame that the server sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -183,7 +182,12 @@ pub fn write_slice(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], key: [u8; 
 /// How many bytes a frame takes whose payload has `len` bytes.
 #[inline]
 pub fn frame_len(len: usize) -> usize {
-    header(OpCode::Binary, [0; 4]).len(len as u64) + len
+    let length = match len {
+        0..=125 => 0,
+        126..=0xffff => 2,
+        _ => 8,
+    };
+    2 + length + 4 + len
 }
 
 /// Appends the header of an unfragmented, masked frame, and makes room for its payload.
@@ -193,16 +197,24 @@ fn write_header(out: &mut Vec<u8>, opcode: OpCode, len: usize, key: [u8; 4]) {
         len <= 125 || matches!(opcode, OpCode::Text | OpCode::Binary),
         "a control frame has at most 125 bytes"
     );
-    let header = header(opcode, key);
-    out.reserve(header.len(len as u64) + len);
-    // Writing to a Vec does not fail.
-    let _ = header.format(len as u64, out);
-}
-
-#[inline]
-fn header(opcode: OpCode, key: [u8; 4]) -> FrameHeader {
-    let opcode = (opcode as u8).into();
-    FrameHeader { is_final: true, rsv1: false, rsv2: false, rsv3: false, opcode, mask: Some(key) }
+    let first = 0x80 | opcode as u8;
+    out.reserve(frame_len(len));
+    // Nearly all frames have one of the first two forms, whose headers are written in one piece.
+    match len {
+        0..=125 => {
+            let [a, b, c, d] = key;
+            out.extend_from_slice(&[first, 0x80 | len as u8, a, b, c, d]);
+        }
+        126..=0xffff => {
+            let ([high, low], [a, b, c, d]) = ((len as u16).to_be_bytes(), key);
+            out.extend_from_slice(&[first, 0x80 | 126, high, low, a, b, c, d]);
+        }
+        _ => {
+            out.extend_from_slice(&[first, 0x80 | 127]);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+            out.extend_from_slice(&key);
+        }
+    }
 }
 
 #[cfg(test)]
