@@ -143,7 +143,8 @@ static void options_are_checked(void)
                            "report_attempts"};
     const char *numbers[] = {"attempt_timeout_ms", "request_timeout_ms", "send_limit", "receive_limit",
                              "max_message_bytes", "max_attachments"};
-    const char *no_numbers[] = {"", "-1", "+1", " 1", "1 ", "01", "1e3", "0x10", "1.0", "9999999999999999999"};
+    const char *no_numbers[] = {"", "-1", "+1", " 1", "1 ", "01", "1e3", "0x10", "1.0",
+                                "9999999999999999999"};
     char part[60];
     size_t i, j;
 

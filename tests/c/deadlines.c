@@ -98,7 +98,8 @@ static void while_there_is_no_room_emit_and_flush_wait_to_their_timeout(void)
     }
     CHECK_INT(SIO_E_TIMEOUT, status);
     CHECK_TIME(0, 80, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_emit(client, "e", NULL, NULL, 0, 0)));
-    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_emit(client, "e", NULL, NULL, 0, 100)));
+    CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client,
+                                      sio_client_emit(client, "e", NULL, NULL, 0, 100)));
     CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_flush(client, 100)));
     CHECK_TIME(0, 80, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_flush(client, 0)));
     CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client,
@@ -116,7 +117,8 @@ static void without_a_limit_calls_wait_for_what_comes(void)
     CHECK_OK(client, sio_client_connect(client, server(), SIO_FOREVER));
     CHECK_OK(client, sio_client_receive(client, SIO_FOREVER, &message));
     sio_message_free(message);
-    CHECK_TIME(200, 400, CHECK_OK(client, sio_client_call(client, "slow_ack", "[200]", NULL, 0, SIO_FOREVER, &message)));
+    CHECK_TIME(200, 400, CHECK_OK(client, sio_client_call(client, "slow_ack", "[200]", NULL, 0,
+                                                           SIO_FOREVER, &message)));
     CHECK_TEXT("[200]", sio_message_args(message, NULL));
     sio_message_free(message);
     CHECK_OK(client, sio_client_emit(client, "echo", "[1]", NULL, 0, SIO_FOREVER));

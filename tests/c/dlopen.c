@@ -25,7 +25,8 @@ static void a_session(void)
     {
         LOAD(sio_client *, sio_client_new, (void));
         LOAD(int, sio_client_connect, (sio_client *, const char *, int));
-        LOAD(int, sio_client_call, (sio_client *, const char *, const char *, const void *, size_t, int, sio_message **));
+        LOAD(int, sio_client_call, (sio_client *, const char *, const char *, const void *, size_t, int,
+                                    sio_message **));
         LOAD(const char *, sio_message_args, (const sio_message *, size_t *));
         LOAD(void, sio_message_free, (sio_message *));
         LOAD(int, sio_client_disconnect, (sio_client *, int));

@@ -6,7 +6,8 @@
 #include <sys/time.h>
 
 /* Interrupts three threads that wait in the same function; none of them fails otherwise. */
-static void interrupt_three(sio_client *client, const char *url, int (*wait)(sio_client *, const char *), int count)
+static void interrupt_three(sio_client *client, const char *url,
+                            int (*wait)(sio_client *, const char *), int count)
 {
     struct waiting waiting[3];
     pthread_t threads[3];
@@ -192,7 +193,8 @@ static void a_signal_handler_ends_the_wait_of_its_own_thread(void)
     handled = 0;
     ring_every(100000);
     CHECK_TIME(0, 400, CHECK_STATUS(SIO_E_INTERRUPTED, interrupted,
-                                    sio_client_call(interrupted, "no_ack", NULL, NULL, 0, SIO_FOREVER, NULL)));
+                                    sio_client_call(interrupted, "no_ack", NULL, NULL, 0,
+                                                    SIO_FOREVER, NULL)));
     ring_every(0);
     CHECK(handled > 0 && kept_errno);
     sio_client_free(interrupted);

@@ -280,7 +280,8 @@ static void unquoted_text_is_cut_at_a_character(void)
 
 static void unquote_refuses_what_is_no_string(void)
 {
-    const char *values[] = {"", "abc", "1", "\"abc", "\"\\x\"", "\"\\u12\"", "\"a\nb\"", " \"a\"", "\"\xff\""};
+    const char *values[] = {"", "abc", "1", "\"abc", "\"\\x\"", "\"\\u12\"", "\"a\nb\"", " \"a\"",
+                            "\"\xff\""};
     char buf[10];
     size_t i;
 

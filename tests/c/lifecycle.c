@@ -105,7 +105,8 @@ static void connect_emit_and_flush_return_disconnected_when_the_client_is_freed(
 {
     char url[60];
     int fd = silent_server(url, sizeof url), i;
-    int (*const waits[])(sio_client *, const char *) = {wait_in_emit, wait_in_flush, wait_in_receive, wait_in_call};
+    int (*const waits[])(sio_client *, const char *) = {wait_in_emit, wait_in_flush,
+                                                        wait_in_receive, wait_in_call};
 
     free_while_in(sio_client_new(), url, wait_in_connect, 1);
     for (i = 0; i < 4; i++) {

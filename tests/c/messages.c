@@ -38,7 +38,8 @@ static void an_event_has_its_name_and_its_arguments(void)
     sio_message *message;
 
     take_welcome(client);
-    CHECK_OK(client, sio_client_emit(client, "caf\xc3\xa9 \"x\"", "[1,\"two\",{\"three\":[3]}]", NULL, 0, 1000));
+    CHECK_OK(client, sio_client_emit(client, "caf\xc3\xa9 \"x\"", "[1,\"two\",{\"three\":[3]}]",
+                                     NULL, 0, 1000));
     message = receive(client);
     CHECK_INT(SIO_MESSAGE_EVENT, sio_message_kind(message));
     check_message(message, "caf\xc3\xa9 \"x\"", 9, "[1,\"two\",{\"three\":[3]}]");
@@ -71,7 +72,8 @@ static void a_reply_has_no_name(void)
 
 static void find_finds_values_and_bytes(void)
 {
-    static const char args[] = "[{\"file\":" SIO_PLACEHOLDER(1) ",\"n\":1}," SIO_PLACEHOLDER(0) ",{\"s\":\"t\"}]";
+    static const char args[] = "[{\"file\":" SIO_PLACEHOLDER(1) ",\"n\":1},"
+                               SIO_PLACEHOLDER(0) ",{\"s\":\"t\"}]";
     const sio_buffer buffers[] = {{"\0\1\2", 3}, {"", 0}};
     sio_client *client = connected();
     sio_message *reply;

@@ -30,7 +30,8 @@ static void *emitter(void *argument)
         buffer.data = bytes;
         buffer.len = strlen(bytes);
         do {
-            status = sio_client_emit(client, i % 10 == 0 ? "ask" : "echo", args, &buffer, (size_t)binary, SIO_FOREVER);
+            status = sio_client_emit(client, i % 10 == 0 ? "ask" : "echo", args, &buffer,
+                                     (size_t)binary, SIO_FOREVER);
             check_ok_or_interrupted(status);
         } while (status != SIO_OK);
         if (i % 50 == 0) check_ok_or_interrupted(sio_client_flush(client, SIO_FOREVER));

@@ -5,7 +5,7 @@
 use sio::json::Kind;
 use sio::message::Message;
 
-use crate::common::scripted::{Frame, Script};
+use crate::common::scripted::{Frame, Script, fragments, opcode};
 use crate::support::*;
 
 /// The event that a server makes of these frames.
@@ -22,7 +22,8 @@ fn buffer(message: &Message, pointer: &str) -> Option<Vec<u8>> {
 #[test]
 fn a_buffer_is_named_several_times_or_never() {
     let one = r#"{"_placeholder":true,"num":1}"#;
-    let header = format!(r#"453-["a",{one},[{one},{{"b":{one}}}],{{"_placeholder":true,"num":0}}]"#);
+    let header =
+        format!(r#"453-["a",{one},[{one},{{"b":{one}}}],{{"_placeholder":true,"num":0}}]"#);
     let message = event([
         Frame::text(header),
         Frame::binary("zero"),
@@ -196,6 +197,22 @@ fn small_buffers_lie_as_memory_should() {
         let buffer = message.buffer(index).expect("it is there");
         assert_eq!(buffer, vec![index as u8; index]);
         assert!(buffer.is_empty() || buffer.as_ptr().addr() % 16 == 0, "buffer {index}");
+    }
+}
+
+#[test]
+fn a_header_that_is_large_or_in_fragments() {
+    let padding = "x".repeat(20_000);
+    for text in [r#"451-["name",1,2]"#.to_owned(), format!(r#"451-["name","{padding}"]"#)] {
+        let (first, second) = text.as_bytes().split_at(7);
+        let mut frames = fragments(opcode::TEXT, &[first, second]);
+        frames.push(Frame::binary("buffer"));
+        let whole = [Frame::text(text.clone()), Frame::binary("buffer")];
+        for frames in [frames, whole.into()] {
+            let message = event(frames);
+            assert_message(&message, "name", &format!("[{}", &text[r#"451-["name","#.len()..]));
+            assert_eq!(message.buffer(0), Some(&b"buffer"[..]));
+        }
     }
 }
 

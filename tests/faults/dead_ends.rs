@@ -87,8 +87,7 @@ fn a_close_frame_at_each_stage() {
         (Script::new().websocket().open().expect_text("40"), "namespace"),
     ];
     for (script, phase) in stages {
-        let server =
-            Scripted::start(script.frame(Frame::close(1008, "not you")).until_closed());
+        let server = Scripted::start(script.frame(Frame::close(1008, "not you")).until_closed());
         let client = client();
         let outcome = client.connect(Some(&server.url()), PATIENT);
         assert_eq!(outcome, Err(Status::Disconnected));

@@ -36,7 +36,8 @@ fn events_before_the_acknowledgement_come_out_after_it_and_in_order() {
     wait_until("early events wait", || stat(&client, "receive_queued") == 3);
     assert_eq!(client.state(), State::Connecting);
     assert_eq!(receive_fails(&client, AT_ONCE), Status::Timeout);
-    let receiving = block(&client, |client| client.receive(PATIENT).map(|event| event.args().to_owned()));
+    let receiving =
+        block(&client, |client| client.receive(PATIENT).map(|event| event.args().to_owned()));
     server.tell();
     assert_eq!(connecting.back(), Ok(()));
     assert_eq!(receiving.back(), Ok("[1]".to_owned()));
@@ -54,11 +55,7 @@ fn events_before_the_acknowledgement_come_out_after_it_and_in_order() {
 #[test]
 fn events_before_an_acknowledgement_that_never_comes_are_dropped_and_counted() {
     let server = Scripted::start(
-        asked()
-            .text(r#"42["early",1]"#)
-            .text(r#"420["early",2]"#)
-            .text(r#"44"no""#)
-            .until_closed(),
+        asked().text(r#"42["early",1]"#).text(r#"420["early",2]"#).text(r#"44"no""#).until_closed(),
     );
     let client = client();
     assert_eq!(client.connect(Some(&server.url()), PATIENT), Err(Status::Refused));
@@ -110,7 +107,11 @@ fn numbers_are_names() {
 fn lone_surrogates_and_nuls() {
     let events = [
         (r#"42["a\ud800b","\udc00"]"#, "a\u{fffd}b", r#"["\udc00"]"#),
-        (r#"42["\udc00\ud83d\ude00\ud83d",{"\ud800":1}]"#, "\u{fffd}\u{1f600}\u{fffd}", r#"[{"\ud800":1}]"#),
+        (
+            r#"42["\udc00\ud83d\ude00\ud83d",{"\ud800":1}]"#,
+            "\u{fffd}\u{1f600}\u{fffd}",
+            r#"[{"\ud800":1}]"#,
+        ),
         (r#"42["a\u0000b","c\u0000d"]"#, "a\0b", r#"["c\u0000d"]"#),
         (r#"42["\u0000"]"#, "\0", "[]"),
         (r#"42["\u00e9\/\"\\\b\f\n\r\t"]"#, "\u{e9}/\"\\\u{8}\u{c}\n\r\t", "[]"),
@@ -247,9 +248,14 @@ fn answers_that_nobody_waits_for_are_counted_and_dropped() {
 
 #[test]
 fn answers_come_in_any_order_and_ids_go_on_in_the_next_session() {
-    let (client, server) = connected(Script::new().connected().read(3).until_told().frames(
-        [2, 0, 1].map(|id| Frame::text(format!("43{id}[\"answer to\",{id}]"))),
-    ).until_closed());
+    let (client, server) = connected(
+        Script::new()
+            .connected()
+            .read(3)
+            .until_told()
+            .frames([2, 0, 1].map(|id| Frame::text(format!("43{id}[\"answer to\",{id}]"))))
+            .until_closed(),
+    );
     let calls: Vec<_> = (0..3)
         .map(|id| {
             let calling = start(&client, move |client| {
@@ -264,8 +270,9 @@ fn answers_come_in_any_order_and_ids_go_on_in_the_next_session() {
         assert_eq!(calling.back(), Ok(format!("[\"answer to\",{id}]")));
     }
     assert_eq!(client.disconnect(PATIENT), Ok(()));
-    let second =
-        Scripted::start(Script::new().connected().expect_text("423[\"d\"]").text("433[]").until_closed());
+    let second = Scripted::start(
+        Script::new().connected().expect_text("423[\"d\"]").text("433[]").until_closed(),
+    );
     connect(&client, &second);
     assert!(client.call("d", None, &[], PATIENT).is_ok());
     assert_eq!(client.disconnect(PATIENT), Ok(()));

@@ -73,9 +73,8 @@ fn lengths_written_with_more_bytes_than_they_need() {
         (&[0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 1], "topmost bit"),
     ];
     for (header, says) in wrong {
-        let (client, server) = connected(
-            Script::new().connected().text(r#"42["a"]"#).raw(header).text("2").until_closed(),
-        );
+        let (client, server) =
+            prompted(ready().text(r#"42["a"]"#).raw(header).text("2").until_closed());
         assert_event(&client, "a", "[]");
         assert_ended(&client, says);
         assert_eq!(server.finish().close_code(), Some(1002));
@@ -99,11 +98,11 @@ fn the_close_code_says_what_was_wrong() {
         (Frame::text("2").rsv(4), 1002),
         (Frame::new(opcode::TEXT, b"42[\"\xff\"]"), 1007),
         (Frame::new(opcode::CLOSE, b"\x03\xe8\xff"), 1007),
-        (Frame::text(r#"42["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]"#), 1009),
+        (Frame::text(format!(r#"42["{}"]"#, "x".repeat(1000))), 1009),
     ];
     for (frame, code) in cases {
-        let script = Script::new().connected().frame(frame.clone()).until_closed();
-        let (client, server) = connected_with(&[("max_message_bytes", "40")], script);
+        let script = ready().frame(frame.clone()).until_closed();
+        let (client, server) = prompted_with(&[("max_message_bytes", "1000")], script);
         assert_ended(&client, "broke the protocol");
         assert_eq!(server.finish().close_code(), Some(code), "{frame:?}");
     }
@@ -150,17 +149,15 @@ fn engine_packets_in_fragments() {
 #[test]
 fn a_close_in_fragments_of_the_engine_is_an_end_like_any() {
     let frames = fragments(opcode::TEXT, &[b"1", b""]);
-    let (client, _server) =
-        connected(Script::new().connected().text(r#"42["a"]"#).frames(frames).until_closed());
+    let (client, _server) = prompted(ready().text(r#"42["a"]"#).frames(frames).until_closed());
     assert_event(&client, "a", "[]");
     assert_ended(&client, "closed the Engine.IO session");
 }
 
 #[test]
 fn attachments_in_fragments_and_of_any_size() {
-    let header = Frame::text(
-        r#"454-["a",{"_placeholder":true,"num":3},{"_placeholder":true,"num":0}]"#,
-    );
+    let header =
+        Frame::text(r#"454-["a",{"_placeholder":true,"num":3},{"_placeholder":true,"num":0}]"#);
     let large: Vec<u8> = (0..100_000u32).map(|i| (i % 251) as u8).collect();
     let mut frames = vec![header];
     frames.extend(fragments(opcode::BINARY, &[b"on", b"", b"e"]));

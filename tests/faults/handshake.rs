@@ -123,9 +123,7 @@ fn an_engine_io_3_server() {
 fn a_second_handshake() {
     let open = crate::common::scripted::OPEN;
     breaks(Script::new().websocket().open().open(), "namespace", "second Engine.IO handshake");
-    let (client, server) = connected(
-        Script::new().connected().text(r#"42["a"]"#).open_with(open).until_closed(),
-    );
+    let (client, server) = prompted(ready().text(r#"42["a"]"#).open_with(open).until_closed());
     assert_event(&client, "a", "[]");
     assert_ended(&client, "second Engine.IO handshake");
     assert_eq!(server.finish().close_code(), Some(1002));

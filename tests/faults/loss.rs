@@ -133,8 +133,26 @@ fn nothing_of_a_lost_connection_is_sent_by_the_next() {
 }
 
 #[test]
+fn giving_up_amid_a_write_leaves_nothing_behind() {
+    let _loud = loud();
+    let client = client_with(&[("send_limit", "1000000000"), ("enforce_max_payload", "0")]);
+    for round in 0..60 {
+        let server = Scripted::start(Script::new().connected().read_aside().until_told());
+        connect(&client, &server);
+        let args = format!("[\"{}\"]", "x".repeat(1_000_000));
+        for _ in 0..8 {
+            assert_eq!(client.emit("e", Some(&args), &[], PATIENT), Ok(()));
+        }
+        std::thread::sleep(std::time::Duration::from_micros(round * 70));
+        assert_eq!(client.disconnect(AT_ONCE), Err(Status::Timeout));
+        assert_eq!(stat(&client, "send_queued_bytes"), 0);
+    }
+    assert_usable(&client);
+}
+
+#[test]
 fn after_the_end_everything_says_why() {
-    let (client, _server) = connected(Script::new().connected().text(r#"41{"message":"closing time"}"#));
+    let (client, _server) = prompted(ready().text(r#"41{"message":"closing time"}"#));
     assert_ended(&client, "closing time");
     assert_eq!(client.emit("a", None, &[], PATIENT), Err(Status::Disconnected));
     assert_says(&client, "closing time");
@@ -152,8 +170,8 @@ fn after_the_end_everything_says_why() {
 
 #[test]
 fn unread_events_are_dropped_when_the_next_connect_begins() {
-    let script = Script::new().connected().text(r#"42["old",1]"#).text(r#"42["old",2]"#);
-    let (client, server) = connected(script.text(r#"42["old",3]"#).text("41").until_closed());
+    let script = ready().text(r#"42["old",1]"#).text(r#"42["old",2]"#);
+    let (client, server) = prompted(script.text(r#"42["old",3]"#).text("41").until_closed());
     server.finish();
     wait_until("it has ended", || client.state() == sio::session::State::Closed);
     assert_event(&client, "old", "[1]");

@@ -32,7 +32,7 @@ fn amid_events(frames: &[Frame], says: &str) {
     let mut all = vec![Frame::text(r#"42["before",1]"#), Frame::text(r#"42["before",2]"#)];
     all.extend_from_slice(frames);
     all.push(Frame::text(r#"42["behind"]"#));
-    let (client, server) = connected(Script::new().connected().frames(all).until_closed());
+    let (client, server) = prompted(ready().frames(all).until_closed());
     let shown = format!("{frames:.200?}");
     assert_event(&client, "before", "[1]");
     assert_event(&client, "before", "[2]");
@@ -174,7 +174,7 @@ fn other_packets_with_wrong_payloads() {
         ("40{\"sid\":\"x\"}", "a second CONNECT"),
         ("40", "a second CONNECT"),
         ("44[1]", "CONNECT_ERROR"),
-        ("447", "CONNECT_ERROR"),
+        ("44null", "CONNECT_ERROR"),
         ("44{", "CONNECT_ERROR"),
         ("41{", "DISCONNECT"),
         ("41nope", "DISCONNECT"),
@@ -257,13 +257,11 @@ fn attachments_out_of_place() {
     for (frames, says) in cases {
         // The packet with no attachments is complete, so it is an event that was before.
         if frames.len() == 2 && says == "that no packet announced" {
-            let (client, _server) =
-                connected(Script::new().connected().frames(frames).until_closed());
+            let (client, _server) = prompted(ready().frames(frames).until_closed());
             assert_event(&client, "z", "[]");
             assert_ended(&client, says);
         } else if says.starts_with("a binary message") && frames.len() == 4 {
-            let (client, _server) =
-                connected(Script::new().connected().frames(frames).until_closed());
+            let (client, _server) = prompted(ready().frames(frames).until_closed());
             let event = client.receive(PATIENT).unwrap_or_else(|status| panic!("{status:?}"));
             assert_eq!((event.name(), event.buffer_count()), ("a", 2));
             assert_ended(&client, says);

@@ -138,13 +138,8 @@ fn malformed_packets_before_the_acknowledgement() {
 
 #[test]
 fn a_second_connect_for_the_namespace() {
-    let (client, server) = connected(
-        Script::new()
-            .connected()
-            .text(r#"42["a"]"#)
-            .text(r#"40{"sid":"another"}"#)
-            .text(r#"42["b"]"#)
-            .until_closed(),
+    let (client, server) = prompted(
+        ready().text(r#"42["a"]"#).text(r#"40{"sid":"another"}"#).text(r#"42["b"]"#).until_closed(),
     );
     assert_event(&client, "a", "[]");
     assert_ended(&client, "a second CONNECT");
@@ -182,6 +177,29 @@ fn a_disconnect_after_the_acknowledgement_is_final_and_says_the_servers_words() 
 }
 
 #[test]
+fn a_connection_that_ends_as_soon_as_it_is_made_was_one() {
+    // A server that will not have somebody often says so in an event, and then disconnects.
+    let ends: [(fn(Script) -> Script, &str); 3] = [
+        (|script| script.text("41"), "disconnected the namespace"),
+        (|script| script.text("nonsense"), "broke the protocol"),
+        (|script| script, "closed"),
+    ];
+    for _ in 0..10 {
+        for (end, says) in ends {
+            let script = asked().frames([
+                Frame::text(r#"40{"sid":"b"}"#),
+                Frame::text(r#"42["banned","for life"]"#),
+            ]);
+            let server = Scripted::start(end(script));
+            let client = client();
+            connect(&client, &server);
+            assert_event(&client, "banned", r#"["for life"]"#);
+            assert_ended(&client, says);
+        }
+    }
+}
+
+#[test]
 fn the_ends_that_the_engine_brings_are_told_apart() {
     type Ending = fn(Script) -> Script;
     let ends: [(Ending, &str, Option<u16>); 5] = [
@@ -192,8 +210,7 @@ fn the_ends_that_the_engine_brings_are_told_apart() {
         (|script| script.shutdown_write(), "closed the connection", None),
     ];
     for (end, says, code) in ends {
-        let script = Script::new().connected().text(r#"42["a"]"#);
-        let (client, server) = connected(end(script).until_closed());
+        let (client, server) = prompted(end(ready().text(r#"42["a"]"#)).until_closed());
         assert_event(&client, "a", "[]");
         assert_ended(&client, says);
         let failure = failure(&client);

@@ -13,9 +13,7 @@ use crate::common::scripted::{Script, Scripted};
 use crate::support::*;
 
 /// A client that is connecting to a server which acknowledges the namespace when it is told to.
-fn connecting(
-    options: &[(&str, &str)],
-) -> (Arc<Client>, Scripted, Running<Result<(), Status>>) {
+fn connecting(options: &[(&str, &str)]) -> (Arc<Client>, Scripted, Running<Result<(), Status>>) {
     connecting_to(options, Script::new().websocket().open().until_told().namespace().until_closed())
 }
 
@@ -210,9 +208,8 @@ fn what_was_buffered_and_turns_out_too_large_is_dropped_and_counted() {
     let large = format!("[\"{}\"]", "x".repeat(200));
     assert_eq!(client.emit("1", None, &[], AT_ONCE), Ok(()));
     assert_eq!(client.emit("large", Some(&large), &[], AT_ONCE), Ok(()));
-    let calling = block(&client, move |client| {
-        client.call("large", Some(&large), &[], PATIENT).map(drop)
-    });
+    let calling =
+        block(&client, move |client| client.call("large", Some(&large), &[], PATIENT).map(drop));
     assert_eq!(client.emit("2", None, &[], AT_ONCE), Ok(()));
     server.tell();
     assert_eq!(connecting.back(), Ok(()));

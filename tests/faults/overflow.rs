@@ -72,19 +72,23 @@ fn a_pause_is_felt_by_the_server_and_loses_nothing() {
 
 #[test]
 fn one_event_may_exceed_the_limit() {
-    for limit in ["0", "1"] {
-        let events = (0..20).map(|i| Frame::text(format!(r#"42["e",{i}]"#)));
-        let script = Script::new().connected().frames(events).until_closed();
-        let (client, _server) = connected_with(&[("receive_limit", limit)], script);
-        if limit == "1" {
-            wait_until("one waits", || stat(&client, "receive_queued") == 1);
-            std::thread::sleep(ms(50));
-            assert_eq!(stat(&client, "receive_queued"), 1);
-        }
-        for i in 0..20 {
-            assert_event(&client, "e", &format!("[{i}]"));
-        }
+    let events = (0..20).map(|i| Frame::text(format!(r#"42["e",{i}]"#)));
+    let script = Script::new().connected().frames(events).until_closed();
+    let (client, _server) = connected_with(&[("receive_limit", "1")], script);
+    wait_until("one waits", || stat(&client, "receive_queued") == 1);
+    std::thread::sleep(ms(50));
+    assert_eq!(stat(&client, "receive_queued"), 1);
+    for i in 0..20 {
+        assert_event(&client, "e", &format!("[{i}]"));
     }
+}
+
+#[test]
+fn a_limit_that_would_stop_everything_for_ever_is_refused() {
+    let server = Scripted::start(Script::new().connected().until_closed());
+    let client = client_with(&[("receive_limit", "0")]);
+    assert_eq!(client.connect(Some(&server.url()), PATIENT), Err(Status::Invalid));
+    assert_says(&client, "receive_limit");
 }
 
 #[test]
@@ -119,8 +123,8 @@ fn an_end_behind_a_pause_is_told_after_what_came_before_it() {
         |script| script.text(r#"42[NaN]"#).until_closed(),
     ];
     for end in ends {
-        let script = end(Script::new().connected().frames(events.clone()));
-        let (client, _server) = connected_with(&[("receive_limit", "1")], script);
+        let script = end(ready().frames(events.clone()));
+        let (client, _server) = prompted_with(&[("receive_limit", "1")], script);
         std::thread::sleep(ms(50));
         for i in 0..50 {
             assert_event(&client, "e", &format!("[{i}]"));
@@ -316,7 +320,8 @@ fn when_the_answers_have_gone_input_is_read_again() {
     assert_eq!(answered, 100);
     server.tell();
     assert_eq!(receive_fails(&client, limit(200)), Status::Timeout);
-    let receiving = block(&client, |client| client.receive(PATIENT).map(|event| event.name().to_owned()));
+    let receiving =
+        block(&client, |client| client.receive(PATIENT).map(|event| event.name().to_owned()));
     server.tell();
     assert_eq!(receiving.back(), Ok("more".to_owned()));
     let all = |record: &crate::common::scripted::Record| record.frames.len() > 100;

@@ -98,9 +98,11 @@ impl Stage {
             Stage::HalfHead => {
                 script.request().raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso")
             }
-            Stage::Interim => script.request().then("answer 102 without end", |peer| loop {
-                peer.raw(b"HTTP/1.1 102 Processing\r\n\r\n")?;
-                peer.pause(ms(20))?;
+            Stage::Interim => script.request().then("answer 102 without end", |peer| {
+                loop {
+                    peer.raw(b"HTTP/1.1 102 Processing\r\n\r\n")?;
+                    peer.pause(ms(20))?;
+                }
             }),
             Stage::HalfBody => {
                 script.request().raw("HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\nIt is n")
@@ -108,10 +110,12 @@ impl Stage {
             Stage::Open => script.websocket(),
             Stage::HalfOpen => script.websocket().raw(&Frame::text("0{}").encode()[..3]),
             Stage::Namespace => script.websocket().open(),
-            Stage::Pinging => script.websocket().open().then("ping without end", |peer| loop {
-                peer.text("2")?;
-                peer.frame(&Frame::ping("you"))?;
-                peer.pause(ms(20))?;
+            Stage::Pinging => script.websocket().open().then("ping without end", |peer| {
+                loop {
+                    peer.text("2")?;
+                    peer.frame(&Frame::ping("you"))?;
+                    peer.pause(ms(20))?;
+                }
             }),
             Stage::Foreign => script.websocket().open().text(r#"40/other,{"sid":"a"}"#),
         };
@@ -329,9 +333,8 @@ fn a_connect_with_no_time_tries_nothing() {
 
 #[test]
 fn a_connect_while_another_is_under_way_is_refused_and_does_not_disturb_it() {
-    let server = Scripted::start(
-        Script::new().websocket().open().until_told().namespace().until_closed(),
-    );
+    let server =
+        Scripted::start(Script::new().websocket().open().until_told().namespace().until_closed());
     let client = client();
     let url = server.url();
     let first = block(&client, {

@@ -24,8 +24,8 @@ fn header(len: usize, attachments: usize) -> Frame {
 /// Of these frames nothing is taken, because they are too large together.
 #[track_caller]
 fn too_large(options: &[(&str, &str)], frames: Vec<Frame>, says: &str) {
-    let script = Script::new().connected().text(r#"42["a"]"#).frames(frames).until_closed();
-    let (client, server) = connected_with(options, script);
+    let script = ready().text(r#"42["a"]"#).frames(frames).until_closed();
+    let (client, server) = prompted_with(options, script);
     assert_event(&client, "a", "[]");
     assert_ended(&client, says);
     let _ = wait_for_end(&server);
@@ -54,7 +54,12 @@ fn a_message_of_max_message_bytes_is_taken_and_one_byte_more_is_not() {
 fn a_packet_with_its_attachments_is_taken_up_to_max_message_bytes() {
     let options = [("max_message_bytes", "50000")];
     let frames = |last: usize| {
-        vec![header(1000, 3), Frame::binary(""), Frame::binary(vec![0; 30_000]), Frame::binary(vec![1; last])]
+        vec![
+            header(1000, 3),
+            Frame::binary(""),
+            Frame::binary(vec![0; 30_000]),
+            Frame::binary(vec![1; last]),
+        ]
     };
     let script = Script::new().connected().frames(frames(19_000)).until_closed();
     let (client, _server) = connected_with(&options, script);
@@ -147,7 +152,11 @@ fn a_thousand_levels_are_taken_and_a_million_cost_memory_in_proportion() {
             assert_eq!(client.disconnect(PATIENT), Ok(()));
         }
     }
-    let unclosed = [nested(1_000_000, "[", ""), nested(1_000_000, "{\"a\":", ""), nested(500_000, "[{\"a\":", "]")];
+    let unclosed = [
+        nested(1_000_000, "[", ""),
+        nested(1_000_000, "{\"a\":", ""),
+        nested(500_000, "[{\"a\":", "]"),
+    ];
     for args in unclosed {
         let script = Script::new().connected().text(format!("42[\"deep\",{}", &args[1..]));
         let (client, _server) = connected(script.until_closed());
@@ -175,14 +184,15 @@ fn a_number_of_a_hundred_million_digits() {
 fn a_large_message_is_held_about_once() {
     let _loud = loud();
     let size = 64 * MIB;
-    let script = Script::new().connected().text("42[\"a\"]").until_told().then("send", move |peer| {
-        // In pieces, so that the server's own memory stays small.
-        let text = Frame::text("42[\"n\",\"").announcing(size as u64 + 10);
-        peer.raw(&text.encode())?;
-        let piece = vec![b'x'; MIB];
-        (0..size / MIB).try_for_each(|_| peer.raw(&piece))?;
-        peer.raw(b"\"]")
-    });
+    let script =
+        Script::new().connected().text("42[\"a\"]").until_told().then("send", move |peer| {
+            // In pieces, so that the server's own memory stays small.
+            let text = Frame::text("42[\"n\",\"").announcing(size as u64 + 10);
+            peer.raw(&text.encode())?;
+            let piece = vec![b'x'; MIB];
+            (0..size / MIB).try_for_each(|_| peer.raw(&piece))?;
+            peer.raw(b"\"]")
+        });
     let (client, server) = connected(script.until_closed());
     assert_event(&client, "a", "[]");
     let memory = Memory::begin();

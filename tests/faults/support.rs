@@ -72,12 +72,26 @@ pub(crate) fn connected(script: Script) -> (Arc<Client>, Scripted) {
     connected_with(&[], script)
 }
 
-pub(crate) fn connected_with(
-    options: &[(&str, &str)],
-    script: Script,
-) -> (Arc<Client>, Scripted) {
+pub(crate) fn connected_with(options: &[(&str, &str)], script: Script) -> (Arc<Client>, Scripted) {
     let (client, server) = (client_with(options), Scripted::start(script));
     connect(&client, &server);
+    (client, server)
+}
+
+/// What goes before the steps of a server that `prompted` connects to.
+pub(crate) fn ready() -> Script {
+    Script::new().connected().until_told()
+}
+
+/// A client that was connected before the server did what follows `ready`. What ends a connection
+/// together with its beginning is the matter of a test of its own.
+pub(crate) fn prompted(script: Script) -> (Arc<Client>, Scripted) {
+    prompted_with(&[], script)
+}
+
+pub(crate) fn prompted_with(options: &[(&str, &str)], script: Script) -> (Arc<Client>, Scripted) {
+    let (client, server) = connected_with(options, script);
+    server.tell();
     (client, server)
 }
 

@@ -234,10 +234,9 @@ fn times_are_kept() {
         since.elapsed()
     };
     for millis in [0, 1, 200] {
-        let waits: [&dyn Fn() -> Status; 2] = [
-            &|| receive_fails(&client, limit(millis)),
-            &|| call_fails(&client, "c", limit(millis)),
-        ];
+        let waits: [&dyn Fn() -> Status; 2] = [&|| receive_fails(&client, limit(millis)), &|| {
+            call_fails(&client, "c", limit(millis))
+        }];
         for wait in waits {
             let took = took(wait);
             assert!(took >= ms(millis) && took <= ms(millis) + WAKE, "{millis}: {took:?}");
@@ -297,7 +296,8 @@ fn each_event_goes_to_exactly_one_of_eight_receivers() {
                     // Half of them give up all the time, and come back.
                     let timeout = if receiver % 2 == 0 { PATIENT } else { limit(1) };
                     match client.receive(timeout) {
-                        Ok(event) => events.push(event.args()[1..].trim_end_matches(']').parse::<u64>().unwrap()),
+                        Ok(event) => events
+                            .push(event.args()[1..].trim_end_matches(']').parse::<u64>().unwrap()),
                         Err(Status::Timeout) => {}
                         Err(status) => return (events, status),
                     }
@@ -338,7 +338,8 @@ fn one_event_wakes_one_of_many() {
         wait_until("one is back", || got.load(Ordering::SeqCst) == i);
     }
     server.tell();
-    let ended = receivers.into_iter().filter_map(|receiver| receiver.back().err()).collect::<Vec<_>>();
+    let ended =
+        receivers.into_iter().filter_map(|receiver| receiver.back().err()).collect::<Vec<_>>();
     assert_eq!(ended, [Status::Disconnected; 3]);
 }
 

@@ -44,7 +44,11 @@ fn events_as_text() {
         ("n", Some("[1.10e+05,-0,1E400,0.1000]"), r#"42["n",1.10e+05,-0,1E400,0.1000]"#),
         ("t", Some(r#"["\u0041\/","\ud800"]"#), r#"42["t","\u0041\/","\ud800"]"#),
         ("o", Some(r#"[{"b":1,"a":2,"b":3}]"#), r#"42["o",{"b":1,"a":2,"b":3}]"#),
-        ("p", Some(r#"[{"_placeholder":true,"num":7}]"#), r#"42["p",{"_placeholder":true,"num":7}]"#),
+        (
+            "p",
+            Some(r#"[{"_placeholder":true,"num":7}]"#),
+            r#"42["p",{"_placeholder":true,"num":7}]"#,
+        ),
         ("s", Some("\n[1 , 2]\t"), "42[\"s\",1 , 2]"),
     ];
     let texts = sent_texts(|client| {
@@ -134,9 +138,8 @@ fn buffers_follow_in_their_own_order() {
 
 #[test]
 fn answers_with_and_without_buffers() {
-    let script = (0..3).fold(Script::new().connected(), |script, id| {
-        script.text(format!("42{id}[\"q\"]"))
-    });
+    let script =
+        (0..3).fold(Script::new().connected(), |script, id| script.text(format!("42{id}[\"q\"]")));
     let (client, server) = connected(script.until_closed());
     let args = format!("[{P0},2]");
     let answers: [(Option<&str>, &[&[u8]]); 3] =
@@ -287,7 +290,8 @@ fn calls_of_many_threads_get_their_own_answers() {
         for _ in 0..800 {
             let text = peer.next_data()?.text().unwrap_or_default();
             let (id, json) = text[2..].split_at(text.find('[').unwrap_or(2) - 2);
-            let event: Vec<Value> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+            let event: Vec<Value> =
+                serde_json::from_str(json).map_err(|error| error.to_string())?;
             peer.text(&format!("43{id}[{}]", event[1]))?;
         }
         Ok(())

@@ -12,7 +12,10 @@ use sio::sleepers::Timeout;
 
 use crate::common::{Kind, Options, Server};
 use crate::ends::jam;
-use crate::harness::{LONG, connect_to, failed, good, named, round_trip, tally, with_all_servers};
+use crate::content::check_flood;
+use crate::harness::{
+    LONG, connect_to, emit, failed, good, last_tally, named, round_trip, tally, with_all_servers,
+};
 use crate::process::{self, Lateness, block};
 use crate::turns;
 
@@ -65,6 +68,33 @@ fn a_server_that_stands_still_is_noticed_in_time() {
         });
         assert_eq!(client.state(), State::Closed);
         process::go_on(&server);
+    });
+}
+
+/// While reading is paused the server gets no answers to its pings, and at last ends the connection.
+/// What had arrived before is received before that is told.
+#[test]
+fn a_pause_longer_than_the_servers_patience_ends_the_connection() {
+    let _turn = turns::among_others();
+    with_all_servers(|kind| {
+        let server = pinging(kind);
+        let watch = connect_to(&server.url(), &[]);
+        let client = connect_to(&server.url(), &[("receive_limit", "100000")]);
+        let name = named(&client, "paused");
+        emit(&client, "flood_forever", "[1000,true]");
+        last_tally(&watch, &name);
+        let end = (0..).find_map(|i| match client.receive(LONG) {
+            Ok(message) => {
+                assert_eq!(message.name(), "flood");
+                check_flood(i, 1000, true, &message).unwrap();
+                None
+            }
+            Err(status) => Some((status, i)),
+        });
+        let (status, received) = end.unwrap();
+        assert_eq!(status, Status::Disconnected);
+        assert!(received > 80, "{kind:?}: {received}");
+        assert_eq!(client.state(), State::Closed);
     });
 }
 

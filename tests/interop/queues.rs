@@ -23,6 +23,7 @@ with_each_server!(
     drop_oldest_keeps_the_newest,
     a_client_that_only_sends_keeps_no_events,
     emit_waits_for_room_and_keeps_the_order,
+    many_threads_wait_for_little_room,
     flush_waits_until_the_system_has_everything,
     an_event_larger_than_send_limit_is_taken_when_the_queue_is_empty,
 );
@@ -170,6 +171,34 @@ fn emit_waits_for_room_and_keeps_the_order(kind: Kind) {
     assert_eq!(seen["in_order"], true, "{seen}");
     assert!(stat(&client, "send_queued_bytes_max") <= LIMIT);
     assert_eq!(stat(&client, "dropped_sent"), 0);
+}
+
+fn many_threads_wait_for_little_room(kind: Kind) {
+    const EACH: usize = 100;
+    const THREADS: usize = 8;
+    let client = connect_to(&server(kind).url(), &[("send_limit", "3000")]);
+    let name = named(&client, "little room");
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let client = &client;
+            scope.spawn(move || {
+                let bytes = noise(number as u64, 200 + 300 * number);
+                let crc = crc32(&bytes);
+                for i in 0..EACH {
+                    let args = format!("[{number},{i},{crc},{}]", placeholder(0));
+                    good(client, client.emit("check", Some(&args), &[&bytes], LONG));
+                    if i % 10 == 0 {
+                        call(client, "add", "[1,1]");
+                    }
+                }
+            });
+        }
+    });
+    let seen = eventually("all arrives", || {
+        Some(tally(&client, &name)).filter(|tally| tally["checked"] == EACH * THREADS)
+    });
+    assert_eq!((&seen["bad"], &seen["misplaced"]), (&0.into(), &0.into()), "{seen}");
+    assert!(stat(&client, "send_queued_bytes_max") <= 3000);
 }
 
 fn flush_waits_until_the_system_has_everything(kind: Kind) {
