@@ -85,7 +85,12 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-fn answer(body: &[u8], events: u64, out: &mut Vec<u8>, stream: &mut TcpStream) -> std::io::Result<()> {
+fn answer(
+    body: &[u8],
+    events: u64,
+    out: &mut Vec<u8>,
+    stream: &mut TcpStream,
+) -> std::io::Result<()> {
     let digits = body.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digits > 0 {
         let id = String::from_utf8_lossy(&body[..digits]);

@@ -254,10 +254,10 @@ impl<'a> Driver<'a> {
             }
         }
         if let Some(link) = &mut self.link {
-            if plan.read || link.is_broken() {
-                if let Poll::Ready(read) = link.poll_read(context) {
-                    return Poll::Ready(Wake::Read(read));
-                }
+            if (plan.read || link.is_broken())
+                && let Poll::Ready(read) = link.poll_read(context)
+            {
+                return Poll::Ready(Wake::Read(read));
             }
             turn |= link.poll_writable(context);
         }

@@ -31,7 +31,7 @@ pub enum Level {
     Warn = 2,
     /// A step in the life of the connection.
     Info = 3,
-    /// Each packet and decision.
+    /// The steps of an attempt, pauses of reading, what is dropped.
     Debug = 4,
 }
 

@@ -103,11 +103,12 @@ impl Message {
     /// Finds a value in the arguments by its JSON Pointer; a placeholder is the buffer's bytes.
     pub fn find(&self, pointer: &str) -> Option<(Kind, &[u8])> {
         let (kind, value) = json::find(self.args_bytes(), pointer)?;
-        if kind == Kind::Object && self.buffer_count() > 0 {
-            if let Some(number) = json::placeholder_number(value) {
-                let number = usize::try_from(number).ok()?;
-                return Some((Kind::Buffer, self.buffer(number)?));
-            }
+        if kind == Kind::Object
+            && self.buffer_count() > 0
+            && let Some(number) = json::placeholder_number(value)
+        {
+            let number = usize::try_from(number).ok()?;
+            return Some((Kind::Buffer, self.buffer(number)?));
         }
         Some((kind, value))
     }
@@ -181,10 +182,10 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        if let Some(to) = self.answer {
-            if !*self.answered.get_mut() {
-                self.answer_with_nothing(to);
-            }
+        if let Some(to) = self.answer
+            && !*self.answered.get_mut()
+        {
+            self.answer_with_nothing(to);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::Core;
 use crate::inbox::{AnswerTo, Block, Pushed};
+use crate::log::Level;
 use crate::message::Message;
 use crate::monitor::Effects;
 use crate::net::wire::Wire;
@@ -25,6 +26,11 @@ impl Core {
     /// Hands in an input of one attempt, unless another has begun since.
     pub fn input_of(&mut self, attempt: u64, input: Input<'_>, now: Moment, fx: &mut Effects<'_>) {
         if attempt == self.attempt {
+            match &input {
+                Input::Phase(phase) => fx.log(Level::Debug, || format!("step: {}", phase.name())),
+                Input::Open => fx.log(Level::Debug, || "the WebSocket is open".into()),
+                _ => (),
+            }
             self.input(input, now, fx);
             self.announce(fx);
         }
@@ -41,7 +47,10 @@ impl Core {
                 let answer = id.map(|id| AnswerTo { id, epoch });
                 let must_fit = self.seen == State::Closing;
                 match self.inbox.push(parcel, answer, hold, must_fit) {
-                    Pushed::Dropped => self.tally.dropped_received += 1,
+                    Pushed::Dropped => {
+                        self.tally.dropped_received += 1;
+                        fx.log(Level::Debug, || "an event was dropped: no room for it".into());
+                    }
                     Pushed::Queued { dropped } => {
                         self.tally.dropped_received += dropped;
                         self.unannounced += usize::from(!hold);

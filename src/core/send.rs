@@ -183,11 +183,11 @@ impl Core {
             return;
         }
         let alone = self.session.calls_waiting() == 1 && self.outbox.len() == 1;
-        if alone || now().saturating_sub(self.last_write) >= QUIET {
-            if let Some(bytes) = self.outbox.take_as_caller() {
-                fx.write = Some(CallerWrite { wire: wire.clone(), bytes, link: *link });
-                return;
-            }
+        if (alone || now().saturating_sub(self.last_write) >= QUIET)
+            && let Some(bytes) = self.outbox.take_as_caller()
+        {
+            fx.write = Some(CallerWrite { wire: wire.clone(), bytes, link: *link });
+            return;
         }
         fx.kick |= self.outbox.leave_to_driver() || self.outbox.has_waiting();
     }

@@ -103,11 +103,11 @@ impl Core {
         };
         self.tally.dropped_sent += 1;
         fx.log(Level::Warn, || format!("a queued packet was dropped: {}", failure.text));
-        if let Some(outbox::Packet { role: Role::Call(id), .. }) = self.outbox.drop_waiting() {
-            if let Some(call) = self.session.cancel_call(id) {
-                call.end(Err(failure));
-                self.sleepers.wake(&call.place, &mut fx.wakes);
-            }
+        if let Some(outbox::Packet { role: Role::Call(id), .. }) = self.outbox.drop_waiting()
+            && let Some(call) = self.session.cancel_call(id)
+        {
+            call.end(Err(failure));
+            self.sleepers.wake(&call.place, &mut fx.wakes);
         }
         self.made_room(fx);
     }

@@ -380,7 +380,7 @@ impl Parsed<'_> {
             (Parsed::Packet(packet, None), Frame::Text(Payload::Own(text))) => {
                 Input::Packet { packet, text: Text::Own(text) }
             }
-            (Parsed::Engine(packet), _) => Input::Engine(packet.clone()),
+            (Parsed::Engine(packet), _) => Input::Engine(*packet),
             (Parsed::Malformed(text), _) => Input::Malformed(text.clone()),
             (_, Frame::Binary(Payload::Here(range))) => {
                 Input::Binary(Attachment::Here(here(range)))

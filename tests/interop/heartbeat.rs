@@ -11,8 +11,8 @@ use sio::session::State;
 use sio::sleepers::Timeout;
 
 use crate::common::{Kind, Options, Server};
-use crate::ends::jam;
 use crate::content::check_flood;
+use crate::ends::jam;
 use crate::harness::{
     LONG, connect_to, emit, failed, good, last_tally, named, round_trip, tally, with_all_servers,
 };
