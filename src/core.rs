@@ -21,7 +21,7 @@ use crate::monitor::Effects;
 use crate::net::wire::Wire;
 use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::session::{Action, Moment, Session, Settings, State};
+use crate::session::{Action, Input, Moment, Session, Settings, State};
 use crate::sleepers::{Queue, Sleepers};
 use crate::url::Url;
 
@@ -98,6 +98,10 @@ pub struct Core {
     /// The number of the current attempt; what belongs to an earlier one is not heard.
     attempt: u64,
     dial: Option<DialPlan>,
+    /// The attempt whose namespace was connected last.
+    established: u64,
+    /// The server has refused the current attempt, and its words are still being read.
+    refusal: Option<Failure>,
     /// The socket, while the WebSocket is open; the driver's count of links names it.
     wire: Option<(Wire, u64)>,
     /// The state that has been announced.
@@ -127,6 +131,8 @@ impl Core {
             failure: None,
             attempt: 0,
             dial: None,
+            established: 0,
+            refusal: None,
             wire: None,
             seen: State::New,
             paused: false,
@@ -186,6 +192,7 @@ impl Core {
         fx.log(Level::Info, || format!("connecting to {}", settings.target));
         self.dial = Some(plan);
         self.attempt += 1;
+        self.refusal = None;
         self.session.connect(settings, now);
         self.settle(now, fx);
         fx.kick = true;
@@ -256,6 +263,26 @@ impl Core {
         }
     }
 
+    /// Whether the namespace of this attempt, or of a later one, was connected, be it for a moment.
+    pub fn was_established(&self, attempt: u64) -> bool {
+        self.established >= attempt
+    }
+
+    /// The server has refused an attempt; more of its words may follow.
+    pub fn note_refusal(&mut self, attempt: u64, refusal: Failure) {
+        if attempt == self.attempt {
+            self.refusal = Some(refusal);
+        }
+    }
+
+    /// The failure of the attempt that goes on, if its time runs out while the server's refusal is
+    /// still being read.
+    pub fn take_refusal(&mut self) -> Option<Failure> {
+        let refusal = self.refusal.take().filter(|_| self.seen == State::Connecting)?;
+        let text = format!("the time ran out within the server's answer: {}", refusal.text);
+        Some(Failure { status: Status::Timeout, text, ..refusal })
+    }
+
     /// The number of the current connection attempt.
     pub fn attempt(&self) -> u64 {
         self.attempt
@@ -264,7 +291,10 @@ impl Core {
     /// The next turn of the driver: what is due is done, what waits is framed.
     pub fn turn(&mut self, now: Moment, fx: &mut Effects<'_>) -> Plan {
         if self.session.deadline().is_some_and(|deadline| deadline <= now) {
-            self.session.expire(now);
+            match self.take_refusal() {
+                Some(refusal) => self.input(Input::Failed(refusal), now, fx),
+                None => self.session.expire(now),
+            }
             self.settle(now, fx);
         }
         self.pump(now, fx);

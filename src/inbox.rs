@@ -197,7 +197,10 @@ impl Inbox {
                 let name_len = layout.name_len as u32;
                 Entry { size: size as u32, name_len, answer, extra: None }
             }
-            Parcel::Assembled { block, layout, parts } if block.len() < OWN_BLOCK => {
+            // A block that was made in place begins with what stood before the name.
+            Parcel::Assembled { block, layout, parts }
+                if block.len() < OWN_BLOCK && layout.name_start == 0 =>
+            {
                 let chunk = self.chunk_with_room(block.len());
                 chunk.extend_from_slice(block);
                 let parts = std::mem::take(parts);

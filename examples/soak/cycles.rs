@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Instant;
+
 use sio::client::Client;
 
 use crate::common::Kind;
@@ -21,14 +23,16 @@ pub fn run(table: &mut Table) {
         let url = server(kind).url();
         cycle(&url, WARM);
         let before = (own::descriptors(), own::threads(), own::resident());
+        let begin = Instant::now();
         for _ in 0..5 {
             cycle(&url, CYCLES / 5);
             println!("     {kind:?}: {} KiB in use", own::resident());
         }
+        let each = begin.elapsed() / CYCLES as u32;
         let after = (own::descriptors(), own::threads(), own::resident());
         let is_good = before.0 == after.0 && before.1 == after.1 && after.2 <= before.2 + FLAT;
         let result = format!(
-            "descriptors {} before, {} after; threads {}, {}; KiB in use {}, {}",
+            "descriptors {} before, {} after; threads {}, {}; KiB in use {}, {}; {each:.1?} each",
             before.0, after.0, before.1, after.1, before.2, after.2
         );
         table.row(format!("{CYCLES} cycles {kind:?}"), result, is_good);

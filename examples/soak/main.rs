@@ -27,7 +27,9 @@ mod threads;
 use std::process::ExitCode;
 use std::time::Instant;
 
-const PARTS: [(&str, fn(&mut Table)); 5] = [
+type Part = (&'static str, fn(&mut Table));
+
+const PARTS: [Part; 5] = [
     // Those that look at the memory come first.
     ("cycles", cycles::run),
     ("mixed", mixed::run),

@@ -67,9 +67,8 @@ impl Client {
             }
             match core.state() {
                 State::Connecting => None,
-                State::Connected => Some(Ok(())),
-                // Connected, and left by another thread before this one looked.
-                State::Closing if core.session.epoch() > 0 => Some(Ok(())),
+                // What has happened since is for the next call to find out.
+                _ if core.was_established(attempt) => Some(Ok(())),
                 _ => Some(Err(core.connect_end())),
             }
         });
@@ -146,7 +145,14 @@ impl Client {
     fn abandon(&self, attempt: u64, timeout: Option<Timeout>) -> Status {
         let ended = self.shared.with(|core, effects| {
             let mine = core.attempt() == attempt;
+            let refusal = core.take_refusal().filter(|_| mine);
             let failure = match timeout {
+                Some(Timeout::Limit(limit)) if refusal.is_some() => {
+                    let timeout = core.session.timeout("its timeout", limit);
+                    let refusal = refusal.unwrap_or_else(interrupted_connect);
+                    let text = format!("{}; {}", timeout.text, refusal.text);
+                    Failure { text, ..refusal }
+                }
                 // It failed in this very moment, and that says more.
                 Some(_) if mine && core.state() == State::Closed => core.connect_end(),
                 Some(Timeout::Limit(limit)) => core.session.timeout("its timeout", limit),
@@ -186,8 +192,7 @@ fn prepare(core: &mut Core) -> Result<(Settings, DialPlan), Failure> {
         enforce_max_payload: options.enforce_max_payload,
         target: url.origin(),
     };
-    // The type byte of Engine.IO is no part of what the option counts.
-    let max_message = options.max_message_bytes.saturating_add(1);
+    let max_message = options.max_message_bytes;
     let headers = options.headers.clone();
     Ok((settings, DialPlan { url, target, headers, max_message }))
 }

@@ -31,6 +31,7 @@ impl Core {
             State::New | State::Connecting => (),
             State::Connected => {
                 self.tally.connected_at = Some(now);
+                self.established = self.attempt;
                 self.inbox.release();
                 let sid = self.session.sid();
                 fx.log(Level::Info, || format!("connected, session id {sid}"));

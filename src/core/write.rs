@@ -25,8 +25,18 @@ impl Core {
     }
 
     /// The driver has handed bytes to the system.
-    pub fn driver_wrote(&mut self, count: usize, done: bool, now: Moment, fx: &mut Effects<'_>) {
+    pub fn driver_wrote(
+        &mut self,
+        link: u64,
+        count: usize,
+        done: bool,
+        now: Moment,
+        fx: &mut Effects<'_>,
+    ) {
         self.tally.bytes_sent += count as u64;
+        if !self.is_current(link) {
+            return;
+        }
         self.last_write = now;
         self.outbox.driver_wrote(count, done);
         self.made_room(fx);
@@ -42,7 +52,7 @@ impl Core {
         fx: &mut Effects<'_>,
     ) {
         self.tally.bytes_sent += count as u64;
-        if self.wire.as_ref().is_none_or(|(_, current)| *current != link) {
+        if !self.is_current(link) {
             return;
         }
         self.last_write = now;
@@ -52,6 +62,12 @@ impl Core {
         // Leaving is a chain of writes, each waiting for the one before it to be done.
         fx.kick |= self.seen == State::Closing;
         self.made_room(fx);
+    }
+
+    /// Whether what is written by this link still counts: after an end the outbox has forgotten
+    /// what was on its way.
+    fn is_current(&self, link: u64) -> bool {
+        self.wire.as_ref().is_some_and(|(_, current)| *current == link)
     }
 
     /// Frames what waits: first what the session itself has to say, then the program's packets.

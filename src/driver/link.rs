@@ -64,6 +64,8 @@ pub(super) struct Link {
     /// Cut and not yet taken in, because the program does not take what came before.
     frames: VecDeque<Frame>,
     malformed: Option<FrameError>,
+    /// What our close frame says if a frame was malformed.
+    close_code: Option<u16>,
     batch: usize,
     /// On its way to the socket: what is written of it, and all of it.
     out: Vec<u8>,
@@ -87,6 +89,7 @@ impl Link {
             decoder: Decoder::new(plan.max_message),
             frames: VecDeque::new(),
             malformed: None,
+            close_code: None,
             batch: BATCH_MAX,
             broken: None,
         })
@@ -107,7 +110,7 @@ impl Link {
             && core.attempt() == self.attempt
         {
             core.take_frames(&mut self.out);
-        } else if !self.out.is_empty() {
+        } else if matches!(self.stage, Stage::Open) {
             core.begin_write();
         }
     }
@@ -133,9 +136,7 @@ impl Link {
         if matches!(self.stage, Stage::Open) {
             let (now, attempt) = (super::now(), self.attempt);
             let _ = shared.with(|core, effects| {
-                if core.attempt() == attempt {
-                    core.driver_wrote(written, done, now, effects);
-                }
+                core.driver_wrote(attempt, written, done, now, effects);
             });
         }
         done || self.broken.is_some()
@@ -197,6 +198,11 @@ impl Link {
         match (read, &mut self.stage) {
             (Read::Bytes(count), Stage::Opening(opening, space)) => {
                 match opening.receive(&space[..count]) {
+                    // A refusal whose body goes on: known, should the time run out meanwhile.
+                    Ok(None) if opening.refused().is_some() => {
+                        let refusal = opening.end();
+                        let _ = shared.with(|core, _| core.note_refusal(attempt, refusal));
+                    }
                     Ok(None) => (),
                     Err(failure) => single(Input::Failed(failure)),
                     Ok(Some(tail)) => {
@@ -238,6 +244,7 @@ impl Link {
     pub(super) async fn part(mut self, code: Option<u16>) {
         if let (Some(code), true, Stage::Open) = (code, self.out.is_empty(), &self.stage) {
             let mut frame = Vec::new();
+            let code = self.close_code.unwrap_or(code);
             let key = MaskKeys::new(rand::random()).next();
             write_slice(&mut frame, OpCode::Close, &code.to_be_bytes(), key);
             // A socket that takes no byte now gets none.
@@ -265,6 +272,7 @@ impl Link {
                 Ok(Some(frame)) => self.frames.push_back(frame),
                 Ok(None) => return,
                 Err(error) => {
+                    self.close_code = Some(error.close_code());
                     self.malformed = Some(error);
                     return;
                 }
@@ -328,6 +336,8 @@ enum Parsed<'a> {
     Packet(Packet, Option<&'a str>),
     /// Another Engine.IO packet.
     Engine(engine::Packet<'a>),
+    /// The same, in a block of its own.
+    LateEngine,
     /// A text that is no packet.
     Malformed(String),
     /// Nothing to look at.
@@ -351,12 +361,8 @@ fn parse<'a>(frame: &Frame, bytes: &'a [u8]) -> Parsed<'a> {
             Err(_) => Parsed::Malformed("a text message that is not UTF-8".into()),
             Ok(text) if text.starts_with('4') => socket::parse_from(text, 1)
                 .map_or_else(malformed, |packet| Parsed::Packet(packet, None)),
-            // No other packet has a reason to be so large; its content is of no interest.
-            Ok(text) => match engine::parse(text) {
-                Ok(engine::Packet::Noop) => Parsed::Engine(engine::Packet::Noop),
-                Ok(_) => Parsed::Malformed("an Engine.IO control packet of 16 KiB or more".into()),
-                Err(error) => malformed(error),
-            },
+            // Assembled from fragments, or absurdly large: read when it is handed in.
+            Ok(_) => Parsed::LateEngine,
         },
         _ => Parsed::Other,
     }
@@ -372,6 +378,13 @@ impl Parsed<'_> {
         now: Moment,
         effects: &mut Effects<'_>,
     ) {
+        if let (Parsed::LateEngine, Frame::Text(Payload::Own(text))) = (self, &frame) {
+            let text = String::from_utf8_lossy(text);
+            return match engine::parse(&text) {
+                Ok(packet) => core.input(Input::Engine(packet), now, effects),
+                Err(error) => core.input(Input::Malformed(error.to_string()), now, effects),
+            };
+        }
         let here = |range: Range<usize>| &bytes[range];
         let input = match (self, frame) {
             (Parsed::Packet(packet, Some(text)), _) => {

@@ -84,7 +84,9 @@ impl Reassembly {
                 code: TOO_BIG,
             });
         }
-        let bytes = text.as_bytes().len();
+        // An Engine.IO type in front is no part of the packet.
+        let typed = text.as_bytes().first() == Some(&b'4');
+        let bytes = text.as_bytes().len() - usize::from(typed);
         if bytes > limits.max_message_bytes {
             return Err(too_many_bytes(limits));
         }

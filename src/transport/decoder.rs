@@ -78,7 +78,8 @@ struct Header {
 }
 
 impl Decoder {
-    /// A decoder that refuses messages of more than `max_message` bytes.
+    /// A decoder that refuses messages of more than `max_message` bytes; of a text its first byte,
+    /// the Engine.IO type, does not count.
     pub fn new(max_message: usize) -> Self {
         let buffer = vec![0; FIRST_BUFFER];
         Decoder { buffer, start: 0, end: 0, max_message, stage: Stage::Between }
@@ -188,15 +189,17 @@ impl Decoder {
     /// Whether a data frame may come now; and the size of the message with it.
     #[inline]
     fn check_order_and_size(&self, header: &Header) -> Result<u64, FrameError> {
-        let have = match (&self.stage, header.opcode) {
-            (Stage::Fragments(gathered), CONTINUATION) => gathered.have,
+        let (have, kind) = match (&self.stage, header.opcode) {
+            (Stage::Fragments(gathered), CONTINUATION) => (gathered.have, gathered.kind),
             (Stage::Fragments(_), _) => return Err(FrameError::NotContinued),
             (_, CONTINUATION) => return Err(FrameError::NothingToContinue),
-            _ => 0,
+            (_, opcode) => (0, Kind::of(opcode)),
         };
         let size = header.payload + have as u64;
-        if size > self.max_message as u64 {
-            return Err(FrameError::TooLarge { size, limit: self.max_message });
+        // In a text the Engine.IO type is no part of the packet.
+        let packet = size.saturating_sub(u64::from(kind == Kind::Text));
+        if packet > self.max_message as u64 {
+            return Err(FrameError::TooLarge { size: packet, limit: self.max_message });
         }
         Ok(size)
     }

@@ -8,7 +8,9 @@ use crate::common::scripted::{Frame, Script, Scripted};
 use crate::support::*;
 
 /// How far an attempt comes, what connect says if it ends there in order, and in which phase.
-fn stages() -> [(&'static str, fn() -> Script, Status, &'static str); 6] {
+type Stage = (&'static str, fn() -> Script, Status, &'static str);
+
+fn stages() -> [Stage; 6] {
     fn greeting() -> Vec<u8> {
         Frame::text(r#"0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#)
             .encode()

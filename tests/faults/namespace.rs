@@ -176,10 +176,13 @@ fn a_disconnect_after_the_acknowledgement_is_final_and_says_the_servers_words() 
     }
 }
 
+/// How a server goes on, to its end.
+type Ending = fn(Script) -> Script;
+
 #[test]
 fn a_connection_that_ends_as_soon_as_it_is_made_was_one() {
     // A server that will not have somebody often says so in an event, and then disconnects.
-    let ends: [(fn(Script) -> Script, &str); 3] = [
+    let ends: [(Ending, &str); 3] = [
         (|script| script.text("41"), "disconnected the namespace"),
         (|script| script.text("nonsense"), "broke the protocol"),
         (|script| script, "closed"),
@@ -201,7 +204,6 @@ fn a_connection_that_ends_as_soon_as_it_is_made_was_one() {
 
 #[test]
 fn the_ends_that_the_engine_brings_are_told_apart() {
-    type Ending = fn(Script) -> Script;
     let ends: [(Ending, &str, Option<u16>); 5] = [
         (|script| script.text("1"), "closed the Engine.IO session", None),
         (|script| script.frame(Frame::close(1001, "deploy")), "deploy", Some(1001)),

@@ -210,8 +210,10 @@ fn a_name_that_cannot_be_looked_up_ends_within_the_limit_and_names_the_step() {
     assert_usable(&client);
 }
 
-/// Clients that connect in vain, each at its stage, with the thread that waits.
-fn connecting() -> Vec<(Stage, Arc<Client>, Silent, Running<Result<(), Status>>)> {
+/// A client that connects in vain, at its stage, and the thread that waits.
+type Connecting = (Stage, Arc<Client>, Silent, Running<Result<(), Status>>);
+
+fn connecting() -> Vec<Connecting> {
     let all = STAGES.map(|stage| {
         let (client, silent) = (client(), stage.start());
         let url = silent.url();
@@ -317,6 +319,25 @@ fn request_timeout_ms_ends_the_http_request_and_nothing_later() {
             assert_says(&client, name);
             assert_eq!(failure(&client)["phase"], stage.phase(), "{stage:?}");
         }
+    }
+}
+
+#[test]
+fn a_connect_given_up_as_the_websocket_opens_leaves_no_connection() {
+    let _quiet = quiet();
+    for round in 0..100 {
+        let script = Script::new().request().until_told().switch().ignoring_close();
+        let server = Scripted::start(script.until_closed());
+        let client = client();
+        let url = server.url();
+        let connecting = start(&client, move |client| client.connect(Some(&url), PATIENT));
+        server.wait_for(PATIENCE, |record| record.request.is_some());
+        server.tell();
+        std::thread::sleep(Duration::from_micros(round % 20 * 10));
+        assert_eq!(client.disconnect(PATIENT), Ok(()));
+        assert_eq!(connecting.back(), Err(Status::Disconnected));
+        // Also while the client stays as it is.
+        server.wait_for(ms(500), |record| record.end.is_some());
     }
 }
 

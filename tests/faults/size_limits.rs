@@ -158,8 +158,8 @@ fn a_thousand_levels_are_taken_and_a_million_cost_memory_in_proportion() {
         nested(500_000, "[{\"a\":", "]"),
     ];
     for args in unclosed {
-        let script = Script::new().connected().text(format!("42[\"deep\",{}", &args[1..]));
-        let (client, _server) = connected(script.until_closed());
+        let script = ready().text(format!("42[\"deep\",{}", &args[1..]));
+        let (client, _server) = prompted(script.until_closed());
         assert_ended(&client, "EVENT");
     }
 }

@@ -64,6 +64,15 @@ fn assert_all(waiting: Waiting, since: Instant, status: Status) {
     }
 }
 
+/// How a server goes on, to its end.
+type Ending = fn(Script) -> Script;
+
+/// What ends a wait.
+type Cause = fn(&Client, &Scripted);
+
+/// What one of many threads does.
+type Call = Box<dyn Fn(&Client) + Send>;
+
 #[test]
 fn interrupt_ends_every_wait() {
     let _loud = loud();
@@ -110,7 +119,7 @@ fn close_ends_every_wait() {
 #[test]
 fn the_end_of_the_connection_ends_every_wait() {
     let _loud = loud();
-    let ends: [(&str, fn(Script) -> Script); 8] = [
+    let ends: [(&str, Ending); 8] = [
         ("end", |script| script),
         ("shutdown", |script| script.shutdown_write().stall()),
         ("reset", |script| script.reset()),
@@ -157,7 +166,7 @@ fn a_silent_server_ends_every_wait_when_its_heartbeat_is_over() {
 #[test]
 fn a_disconnect_that_waits_is_ended_by_all_of_these() {
     let _quiet = quiet();
-    let ends: [(&str, fn(&Client, &Scripted), Status); 3] = [
+    let ends: [(&str, Cause, Status); 3] = [
         ("interrupt", |client, _| client.interrupt(), Status::Interrupted),
         ("close", |client, _| client.close(), Status::Disconnected),
         ("end", |_, server| server.tell(), Status::Disconnected),
@@ -387,7 +396,7 @@ fn everything_at_once_ends() {
     let client = client_with(&[("offline", "buffer"), ("receive_limit", "500")]);
     let done = Arc::new(AtomicBool::new(false));
     let url = server.url();
-    let calls: Vec<Box<dyn Fn(&Client) + Send>> = vec![
+    let calls: Vec<Call> = vec![
         Box::new({
             let url = url.clone();
             move |client| ignore(client.connect(Some(&url), limit(50)))

@@ -214,7 +214,7 @@ fn random(state: &mut u32) -> usize {
 
 /// The frame that a thread's packet has as its attachment with this number.
 fn attachment(thread: usize, number: usize, index: usize, size: usize) -> Vec<u8> {
-    (0..size).map(|at| (at ^ thread * 31 ^ number * 7 ^ index) as u8).collect()
+    (0..size).map(|at| (at ^ (thread * 31) ^ (number * 7) ^ index) as u8).collect()
 }
 
 fn emit_many(client: &Client, thread: usize, count: usize) {

@@ -109,7 +109,7 @@ fn many_threads_call_at_once(kind: Kind) {
 
 fn asks_for_its_own(client: &Client, caller: usize, i: usize) {
     let bytes = noise((caller * 1000 + i) as u64, i * 37);
-    if i % 2 == 0 {
+    if i.is_multiple_of(2) {
         let args = format!("[{caller},{i}]");
         assert_eq!(call(client, "echo_ack", &args).args(), args);
     } else {

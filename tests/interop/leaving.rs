@@ -98,17 +98,18 @@ fn large_buffers_arrive_before_the_end_too(kind: Kind) {
 }
 
 fn what_other_threads_emit_meanwhile_arrives_or_is_refused(kind: Kind) {
+    const EACH: u64 = 300;
     let watch = connect(kind);
     for run in 0..RUNS {
         let client = connect(kind);
         let name = named(&client, "meanwhile");
-        let bytes = crate::harness::noise(1, 1 << run * 6);
+        let bytes = crate::harness::noise(1, 1 << (run * 6));
         let crc = crate::harness::crc32(&bytes);
         let accepted: u64 = std::thread::scope(|scope| {
             let emitting = [0, 1, 2, 3].map(|number| {
                 let (client, bytes) = (&client, &bytes);
                 scope.spawn(move || {
-                    for i in 0.. {
+                    for i in 0..EACH {
                         let args = format!("[{number},{i},{crc},{}]", placeholder(0));
                         match client.emit("check", Some(&args), &[bytes], LONG) {
                             Ok(()) => (),
@@ -116,7 +117,7 @@ fn what_other_threads_emit_meanwhile_arrives_or_is_refused(kind: Kind) {
                             Err(status) => panic!("{}: {}", status.name(), client.error()),
                         }
                     }
-                    0
+                    EACH
                 })
             });
             eventually("a few are emitted", || (stat(&client, "packets_sent") > 100).then_some(()));

@@ -11,8 +11,8 @@ use sio::error::Status;
 use crate::common::{Kind, Server};
 use crate::content::{LARGEST, check_flood, check_mixed};
 use crate::harness::{
-    LONG, call, connect_to, emit, eventually, failed, good, ms, named, next, round_trip, server,
-    stat, tally,
+    LONG, call, connect_to, crc32, emit, eventually, failed, good, ms, named, next, noise,
+    placeholder, round_trip, server, stat, tally,
 };
 use crate::process::{self, block};
 
