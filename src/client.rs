@@ -10,13 +10,14 @@ mod stats;
 
 use std::sync::Arc;
 
-use crate::core::{Core, MaySend};
+use crate::core::{Core, MaySend, Sending};
 use crate::driver;
 use crate::error::{Failure, Status};
 use crate::log::{Level, Log, Sink};
 use crate::message::Message;
 use crate::monitor::{Denied, Shared, Stop};
 use crate::outgoing::Checked;
+use crate::packet::socket::Outgoing;
 use crate::session::State;
 use crate::sleepers::{Place, Queue, Timeout};
 
@@ -128,6 +129,8 @@ impl Client {
         let deadline = timeout.deadline();
         let call = Core::new_call(Place::new(), driver::now());
         let sent = self.shared.wait(Queue::Room, timeout, |core, effects, next| {
+            let outgoing = Outgoing { id: Some(core.session.next_call()), ..sending.outgoing };
+            let sending = Sending { outgoing, buffers: sending.buffers };
             match core.may_send(&sending, next) {
                 // It would only be sent to time out at once.
                 MaySend::Yes { .. } if timeout.is_zero() => None,

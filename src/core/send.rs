@@ -106,7 +106,7 @@ impl Core {
         self.start_writing(now, fx);
     }
 
-    /// Sends an event that may be sent, for whose answer `call` waits.
+    /// Sends an event that may be sent, numbered as the next call, for whose answer `call` waits.
     pub fn call(
         &mut self,
         sending: &Sending<'_>,
@@ -116,10 +116,9 @@ impl Core {
         fx: &mut Effects<'_>,
     ) {
         let id = self.session.begin_call(Arc::clone(call));
+        debug_assert_eq!(sending.outgoing.id, Some(id), "the call was measured with its number");
         call.id.store(id, Ordering::Relaxed);
-        let outgoing = Outgoing { id: Some(id), ..sending.outgoing };
-        let sending = Sending { outgoing, buffers: sending.buffers };
-        self.push(&sending, Role::Call(id), connected);
+        self.push(sending, Role::Call(id), connected);
         self.sleepers.enter(Queue::Call, &call.place);
         self.start_writing(now, fx);
     }

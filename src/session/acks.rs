@@ -30,10 +30,15 @@ impl<C> Acks<C> {
         if self.slots.len() >= SPARSE_FROM && self.taken < self.slots.len() / 4 {
             self.move_stragglers();
         }
-        let id = self.base + self.slots.len() as u64;
+        let id = self.next();
         self.slots.push_back(Some(call));
         self.taken += 1;
         id
+    }
+
+    /// The number that the next call gets.
+    pub(super) fn next(&self) -> u64 {
+        self.base + self.slots.len() as u64
     }
 
     /// Takes a call out; `None` if none waits under this number.

@@ -290,6 +290,11 @@ impl<C> Session<C> {
         self.acks.begin(call)
     }
 
+    /// The number that the next call gets, which is a part of its size.
+    pub fn next_call(&self) -> u64 {
+        self.acks.next()
+    }
+
     /// Takes back a call that no longer waits; `None` if it was answered already. Its answer, if it
     /// still comes, is counted and dropped.
     pub fn cancel_call(&mut self, id: u64) -> Option<C> {
