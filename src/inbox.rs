@@ -374,7 +374,12 @@ mod tests {
 
     fn push(inbox: &mut Inbox, text: &str) -> Pushed {
         let packet = socket::parse(text).unwrap();
-        inbox.push(Parcel::Plain { packet: &packet, text: Text::Here(text) }, None, false, false)
+        inbox.push(
+            Parcel::Plain { packet: &packet, text: Text::Here(text.as_bytes()) },
+            None,
+            false,
+            false,
+        )
     }
 
     fn number(message: &Message) -> usize {
@@ -452,7 +457,7 @@ mod tests {
         let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
         push(&mut inbox, "2[\"n\",0]");
         let packet = socket::parse("2[\"n\",1]").unwrap();
-        let early = Parcel::Plain { packet: &packet, text: Text::Here("2[\"n\",1]") };
+        let early = Parcel::Plain { packet: &packet, text: Text::Here(b"2[\"n\",1]") };
         inbox.push(early, None, true, false);
         assert_eq!(number(&inbox.pop().unwrap()), 0);
         assert!(inbox.pop().is_none());
@@ -465,7 +470,7 @@ mod tests {
         let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
         push(&mut inbox, "2[\"n\",0]");
         let packet = socket::parse("2[\"n\",1]").unwrap();
-        let early = Parcel::Plain { packet: &packet, text: Text::Here("2[\"n\",1]") };
+        let early = Parcel::Plain { packet: &packet, text: Text::Here(b"2[\"n\",1]") };
         inbox.push(early, None, true, false);
         assert_eq!(inbox.drop_held(), 1);
         assert_eq!(number(&inbox.pop().unwrap()), 0);

@@ -333,7 +333,7 @@ impl Link {
 /// A frame whose content has been looked at, without the lock.
 enum Parsed<'a> {
     /// A Socket.IO packet; its text unless that is a block of its own.
-    Packet(Packet, Option<&'a str>),
+    Packet(Packet, Option<&'a [u8]>),
     /// Another Engine.IO packet.
     Engine(engine::Packet<'a>),
     /// The same, in a block of its own.
@@ -348,22 +348,23 @@ fn parse<'a>(frame: &Frame, bytes: &'a [u8]) -> Parsed<'a> {
     let malformed = |error: ParseError| Parsed::Malformed(error.to_string());
     match frame {
         Frame::Text(Payload::Here(range)) => {
-            let Ok(text) = std::str::from_utf8(&bytes[range.clone()]) else {
-                return Parsed::Malformed("a text message that is not UTF-8".into());
-            };
-            if text.starts_with('4') {
+            // The decoder has checked that it is UTF-8, and a packet's parser needs no more.
+            let text = &bytes[range.clone()];
+            if text.first() == Some(&b'4') {
                 return socket::parse_from(text, 1)
                     .map_or_else(malformed, |packet| Parsed::Packet(packet, Some(text)));
             }
-            engine::parse(text).map_or_else(malformed, Parsed::Engine)
+            match std::str::from_utf8(text) {
+                Ok(text) => engine::parse(text).map_or_else(malformed, Parsed::Engine),
+                Err(error) => Parsed::Malformed(error.to_string()),
+            }
         }
-        Frame::Text(Payload::Own(text)) => match std::str::from_utf8(text) {
-            Err(_) => Parsed::Malformed("a text message that is not UTF-8".into()),
-            Ok(text) if text.starts_with('4') => socket::parse_from(text, 1)
-                .map_or_else(malformed, |packet| Parsed::Packet(packet, None)),
-            // Assembled from fragments, or absurdly large: read when it is handed in.
-            Ok(_) => Parsed::LateEngine,
-        },
+        Frame::Text(Payload::Own(text)) if text.first() == Some(&b'4') => {
+            socket::parse_from(text, 1)
+                .map_or_else(malformed, |packet| Parsed::Packet(packet, None))
+        }
+        // Assembled from fragments, or absurdly large: read when it is handed in.
+        Frame::Text(Payload::Own(_)) => Parsed::LateEngine,
         _ => Parsed::Other,
     }
 }

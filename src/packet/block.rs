@@ -27,8 +27,12 @@ impl Packet {
     /// Appends name, NUL, arguments, NUL. `text` is the one that the packet was read from. An
     /// answer has an empty name.
     #[inline]
-    pub fn write_block(&self, text: &str, block: &mut Vec<u8>) -> BlockLayout {
-        let bytes = text.as_bytes();
+    pub fn write_block(
+        &self,
+        text: &(impl AsRef<[u8]> + ?Sized),
+        block: &mut Vec<u8>,
+    ) -> BlockLayout {
+        let bytes = text.as_ref();
         block.reserve(self.data.len() + 4);
         let name_start = block.len();
         match &self.name {

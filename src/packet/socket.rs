@@ -74,12 +74,12 @@ pub fn parse(text: &str) -> Result<Packet, ParseError> {
     parse_from(text, 0)
 }
 
-/// Reads the packet that begins at byte `start` of `text`, which must be the start of
-/// a character. The offsets in the packet are those of the whole text, the byte that an error
+/// Reads the packet that begins at byte `start` of `text`, which must be UTF-8 and is not checked
+/// for that again, and the byte the start of a character. The offsets in the packet are those of the whole text, the byte that an error
 /// names is counted from `start`.
 #[inline]
-pub fn parse_from(text: &str, start: usize) -> Result<Packet, ParseError> {
-    let bytes = text.as_bytes();
+pub fn parse_from(text: &(impl AsRef<[u8]> + ?Sized), start: usize) -> Result<Packet, ParseError> {
+    let bytes = text.as_ref();
     let mut at = start + 1;
     let kind = match bytes.get(start) {
         Some(b'0') => Kind::Connect,
@@ -89,7 +89,7 @@ pub fn parse_from(text: &str, start: usize) -> Result<Packet, ParseError> {
         Some(b'4') => Kind::ConnectError,
         Some(b'5') => Kind::BinaryEvent,
         Some(b'6') => Kind::BinaryAck,
-        _ => return Err(unknown_type(text, start)),
+        _ => return Err(unknown_type(bytes, start)),
     };
     let mut packet = Packet {
         kind,
@@ -126,8 +126,9 @@ pub fn parse_from(text: &str, start: usize) -> Result<Packet, ParseError> {
 
 #[cold]
 #[inline(never)]
-fn unknown_type(text: &str, start: usize) -> ParseError {
-    match text.get(start..).and_then(|rest| rest.chars().next()) {
+fn unknown_type(text: &[u8], start: usize) -> ParseError {
+    let rest = String::from_utf8_lossy(text.get(start..).unwrap_or_default());
+    match rest.chars().next() {
         Some(char) => refuse(format!("unknown Socket.IO packet type at byte 0: {char:?}")),
         None => refuse("a Socket.IO packet is empty"),
     }

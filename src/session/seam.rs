@@ -166,8 +166,8 @@ pub enum Input<'a> {
 /// The text of a Socket.IO packet: borrowed from the decoder, or a block of its own if it is large.
 #[derive(Debug)]
 pub enum Text<'a> {
-    /// A small one, valid until the decoder reads on.
-    Here(&'a str),
+    /// A small one, valid until the decoder reads on. The bytes are valid UTF-8.
+    Here(&'a [u8]),
     /// A large one. The bytes are valid UTF-8.
     Own(Vec<u8>),
 }
@@ -177,7 +177,7 @@ impl Text<'_> {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
-            Text::Here(text) => text.as_bytes(),
+            Text::Here(text) => text,
             Text::Own(text) => text,
         }
     }

@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -26,11 +27,13 @@ static MACHINE: RwLock<()> = RwLock::new(());
 
 /// Held by a test that measures times: no `loud` one runs beside it.
 pub(crate) fn quiet() -> RwLockReadGuard<'static, ()> {
+    watch_the_machine();
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Held by a test that keeps the machine busy, or that measures the memory of the process.
 pub(crate) fn loud() -> RwLockWriteGuard<'static, ()> {
+    watch_the_machine();
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -175,6 +178,8 @@ pub(crate) fn assert_usable(client: &Client) {
 
 /// A call that runs on a thread of its own.
 pub(crate) struct Running<T> {
+    /// The thread's folder in /proc.
+    thread: PathBuf,
     outcome: mpsc::Receiver<(T, Instant)>,
 }
 
@@ -184,8 +189,11 @@ pub(crate) fn start<T: Send + 'static>(
     call: impl FnOnce(&Client) -> T + Send + 'static,
 ) -> Running<T> {
     let (sender, outcome) = mpsc::channel();
+    let (name, named) = mpsc::channel();
     let client = Arc::clone(client);
     std::thread::spawn(move || {
+        let thread = std::fs::read_link("/proc/thread-self").expect("there is /proc");
+        name.send(Path::new("/proc").join(thread)).expect("the test waits for it");
         let result = call(&client);
         let at = Instant::now();
         // So that the test's own hold on the client is the last one.
@@ -193,16 +201,22 @@ pub(crate) fn start<T: Send + 'static>(
         // A test that has failed does not listen.
         let _ = sender.send((result, at));
     });
-    Running { outcome }
+    Running { thread: named.recv().expect("the thread begins"), outcome }
 }
 
-/// The same, when it has had the time to block.
+/// The same, when it has come to block.
+#[track_caller]
 pub(crate) fn block<T: Send + 'static>(
     client: &Arc<Client>,
     call: impl FnOnce(&Client) -> T + Send + 'static,
 ) -> Running<T> {
     let running = start(client, call);
-    assert!(!running.is_back_within(ms(30)), "it did not block");
+    let mut asleep = 0;
+    // Whoever sleeps at several moments in a row does not merely wait for a lock.
+    while asleep < 4 {
+        assert!(!running.is_back_within(ms(5)), "it did not block");
+        asleep = if running.is_asleep() { asleep + 1 } else { 0 };
+    }
     running
 }
 
@@ -218,8 +232,7 @@ impl<T> Running<T> {
     pub(crate) fn back_within(self, since: Instant, within: Duration) -> T {
         let (result, at) =
             self.outcome.recv_timeout(PATIENCE).expect("the call does not come back");
-        let took = at.saturating_duration_since(since);
-        assert!(took <= within, "it took {took:?}, and {within:?} is promised");
+        assert_time(since, at, Duration::ZERO, within);
         result
     }
 
@@ -227,16 +240,73 @@ impl<T> Running<T> {
     pub(crate) fn is_back_within(&self, within: Duration) -> bool {
         self.outcome.recv_timeout(within).is_ok()
     }
+
+    fn is_asleep(&self) -> bool {
+        // The state is the first field behind the name, which stands in parentheses.
+        let stat = std::fs::read_to_string(self.thread.join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('S'))
+    }
 }
 
 /// Does it, which must not take longer.
 #[track_caller]
 pub(crate) fn within<T>(at_most: Duration, action: impl FnOnce() -> T) -> T {
+    watch_the_machine();
     let since = Instant::now();
     let result = action();
-    let took = since.elapsed();
-    assert!(took <= at_most, "it took {took:?}, and {at_most:?} is promised");
+    assert_elapsed(since, Duration::ZERO, at_most);
     result
+}
+
+/// So much time has passed since then.
+#[track_caller]
+pub(crate) fn assert_elapsed(since: Instant, at_least: Duration, at_most: Duration) {
+    assert_time(since, Instant::now(), at_least, at_most);
+}
+
+/// Between the two moments there is that much time. Promises hold as far as the machine gives
+/// threads their turn: what it is late with is allowed beyond them.
+#[track_caller]
+pub(crate) fn assert_time(from: Instant, to: Instant, at_least: Duration, at_most: Duration) {
+    let took = to.saturating_duration_since(from);
+    assert!(took >= at_least, "it took {took:?}, which is less than {at_least:?}");
+    if took > at_most {
+        let late = machine_was_late(from);
+        assert!(
+            took <= at_most + late,
+            "it took {took:?}, and {at_most:?} is promised; the machine was late by {late:?}"
+        );
+    }
+}
+
+/// Moments at which a thread that slept was woken late, and how late.
+static LATE: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
+
+const TICK: Duration = ms(5);
+
+fn watch_the_machine() {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        std::thread::spawn(|| {
+            loop {
+                let since = Instant::now();
+                std::thread::sleep(TICK);
+                let late = since.elapsed().saturating_sub(TICK);
+                if late > ms(2) {
+                    let mut all = LATE.lock().unwrap_or_else(PoisonError::into_inner);
+                    all.push((Instant::now(), late));
+                }
+            }
+        });
+    });
+}
+
+/// By how much in all the machine has been late since then.
+fn machine_was_late(since: Instant) -> Duration {
+    // One that is going on is noted when it is over.
+    std::thread::sleep(TICK * 2);
+    let all = LATE.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter().filter(|(at, _)| *at >= since).map(|(_, late)| *late).sum()
 }
 
 /// Waits for a condition.

@@ -109,7 +109,9 @@ impl Rig {
         self.session.touch(self.now);
         match engine::parse(text) {
             Ok(engine::Packet::Message(text)) => match socket::parse(text) {
-                Ok(packet) => self.input(Input::Packet { packet: &packet, text: Text::Here(text) }),
+                Ok(packet) => {
+                    self.input(Input::Packet { packet: &packet, text: Text::Here(text.as_bytes()) })
+                }
                 Err(error) => self.input(Input::Malformed(error.to_string())),
             },
             Ok(packet) => self.input(Input::Engine(packet)),
