@@ -24,6 +24,7 @@ with_each_server!(alone:
     what_other_threads_emit_meanwhile_arrives_or_is_refused,
     disconnecting_twice_at_once_is_one_disconnect,
     with_no_time_it_is_not_known_whether_all_arrived,
+    a_server_that_is_slow_to_confirm_gets_everything_too,
     a_server_that_stands_still_is_left_at_the_deadline,
     a_client_that_is_freed_just_goes,
 );
@@ -162,6 +163,25 @@ fn with_no_time_it_is_not_known_whether_all_arrived(kind: Kind) {
         round_trip(&client);
     }
     good(&client, client.disconnect(LONG));
+}
+
+/// Busy, or stopped for a while: it has the time that disconnect was given.
+fn a_server_that_is_slow_to_confirm_gets_everything_too(kind: Kind) {
+    let server = Server::of(kind);
+    let watch = connect_to(&server.url(), &[]);
+    let client = connect_to(&server.url(), &[]);
+    let name = named(&client, "slow");
+    process::stop(&server);
+    for i in 0..1000 {
+        emit(&client, "count", &format!("[{i}]"));
+    }
+    std::thread::scope(|scope| {
+        let disconnect = process::block(scope, "disconnect", || client.disconnect(LONG));
+        std::thread::sleep(Duration::from_secs(3));
+        process::go_on(&server);
+        eprintln!("{:?}", disconnect.end().0);
+    });
+    assert_all_arrived(&watch, &name, 1000);
 }
 
 fn a_server_that_stands_still_is_left_at_the_deadline(kind: Kind) {
