@@ -92,6 +92,7 @@ test:
 
 soak: need-cargo
 	@echo "sio: building the long tests"
+	@$(CARGO) build --release --example test_server --example soak
 	@$(CARGO) run --release --example soak
 
 # An older library than the sources is never installed, but cargo is not needed if there is none.

@@ -98,6 +98,10 @@ impl Client {
                 State::Connected if attempt.is_none() => {
                     attempt = Some(core.attempt());
                     core.leave(driver::now(), effects);
+                    if timeout.is_zero() {
+                        core.give_up(unconfirmed(), driver::now(), effects);
+                        return Some(Err(unconfirmed()));
+                    }
                     return None;
                 }
                 State::Closing if attempt.is_none_or(|attempt| attempt == core.attempt()) => {

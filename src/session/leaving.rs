@@ -1,8 +1,8 @@
 //! Taking leave so that nothing is lost that was emitted before.
 //!
 //! Owns the stages of leaving. Some servers drop events that they read together with a DISCONNECT
-//! or a close, so first a ping goes out behind the last event, and only its pong, or a second
-//! without it, lets the rest follow. Refuses to know what waits to be sent: it is told when
+//! or a close, so first a ping goes out behind the last event, and only its pong, or a second of
+//! silence, lets the rest follow. Refuses to know what waits to be sent: it is told when
 //! nothing does any more.
 
 #![forbid(unsafe_code)]
@@ -23,8 +23,9 @@ pub(super) enum Leaving {
     Flushing,
     /// The ping is being sent.
     Pinging,
-    /// The ping is out; its pong is awaited.
-    Pinged { ends: Moment },
+    /// The ping is out; its pong is awaited as long as the server is not silent, and not after
+    /// `latest`.
+    Pinged { ends: Moment, latest: Moment },
     /// DISCONNECT and the close frame wait to be framed.
     Parting { ends: Moment },
     /// They are being sent.
@@ -39,7 +40,7 @@ impl Leaving {
     pub(super) fn deadline(self) -> Option<Moment> {
         match self {
             Leaving::Flushing | Leaving::Pinging => None,
-            Leaving::Pinged { ends }
+            Leaving::Pinged { ends, .. }
             | Leaving::Parting { ends }
             | Leaving::Parted { ends }
             | Leaving::Shut { ends } => Some(ends),
@@ -107,7 +108,9 @@ impl<C> Session<C> {
     pub(super) fn leaving_drained(&mut self, now: Moment) {
         let Stage::Leaving(stage) = &mut self.stage else { return };
         match stage {
-            Leaving::Pinging => *stage = Leaving::Pinged { ends: now + PATIENCE },
+            Leaving::Pinging => {
+                *stage = Leaving::Pinged { ends: now + PATIENCE, latest: now + LONGEST };
+            }
             Leaving::Parted { .. } => {
                 *stage = Leaving::Shut { ends: now + PATIENCE };
                 self.actions.push_back(Action::ShutdownWrite);
@@ -116,6 +119,14 @@ impl<C> Session<C> {
             | Leaving::Pinged { .. }
             | Leaving::Parting { .. }
             | Leaving::Shut { .. } => {}
+        }
+    }
+
+    /// Bytes came while the pong is awaited: the server lives and has only not got to our ping yet.
+    #[cold]
+    pub(super) fn leaving_touch(&mut self, now: Moment) {
+        if let Stage::Leaving(Leaving::Pinged { ends, latest }) = &mut self.stage {
+            *ends = (now + PATIENCE).min(*latest);
         }
     }
 
@@ -177,6 +188,10 @@ impl<C> Session<C> {
         format!("sio {}", self.counters.connects).into_bytes()
     }
 }
+
+/// How long a pong is awaited of a server that goes on sending: a program that disconnects without a
+/// limit is to come to an end.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// So long a server has for the pong, for taking our last packets, and for closing its side.
 const PATIENCE: Duration = Duration::from_secs(1);

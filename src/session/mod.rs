@@ -217,6 +217,9 @@ impl<C> Session<C> {
     pub fn touch(&mut self, now: Moment) {
         self.engine.touch(now);
         self.reassembly.touch(now);
+        if let Stage::Leaving(_) = self.stage {
+            self.leaving_touch(now);
+        }
     }
 
     /// Reading is paused from now on: no silence of the server counts until [`Session::resume`].

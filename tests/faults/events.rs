@@ -232,6 +232,7 @@ fn answers_that_nobody_waits_for_are_counted_and_dropped() {
             .text("432[3]")
             .until_closed(),
     );
+    wait_until("two are counted", || stat(&client, "late_acks") == 2);
     let first = client.call("first", None, &[], PATIENT);
     assert_message(&first.unwrap_or_else(|status| panic!("{status:?}")), "", "[\"answer\"]");
     wait_until("four are counted", || stat(&client, "late_acks") == 4);

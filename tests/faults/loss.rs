@@ -106,13 +106,29 @@ fn flush_tells_of_a_loss_that_nobody_was_told_of() {
 
 #[test]
 fn without_a_loss_flush_has_nothing_to_tell() {
-    let (client, _server) = connected(Script::new().connected().read(1).text("41"));
+    let (client, server) = connected(Script::new().connected().read(1).until_told().text("41"));
     assert_eq!(client.emit("a", None, &[], PATIENT), Ok(()));
+    assert_eq!(client.flush(PATIENT), Ok(()));
+    server.tell();
     assert_eq!(receive_fails(&client, PATIENT), Status::Disconnected);
     let next = Scripted::start(Script::new().connected().until_closed());
     connect(&client, &next);
     assert_eq!(client.flush(PATIENT), Ok(()));
     assert_eq!(client.disconnect(PATIENT), Ok(()));
+}
+
+#[test]
+fn what_has_gone_out_is_not_told_to_be_lost_however_fast_the_server_is() {
+    let _loud = loud();
+    let script = || Script::new().connected().read(1).text("41");
+    let server = Scripted::start_with(Listen::default(), (0..1000).map(|_| script()));
+    let client = client();
+    for _ in 0..1000 {
+        connect(&client, &server);
+        assert_eq!(client.emit("a", None, &[], PATIENT), Ok(()));
+        assert_eq!(receive_fails(&client, PATIENT), Status::Disconnected);
+    }
+    assert_eq!(stat(&client, "dropped_sent"), 0);
 }
 
 #[test]

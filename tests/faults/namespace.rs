@@ -165,6 +165,7 @@ fn a_disconnect_after_the_acknowledgement_is_final_and_says_the_servers_words() 
         );
         let calling = start(&client, |client| call_fails(client, "c", PATIENT));
         wait_until("the call waits", || stat(&client, "calls_waiting") == 1);
+        wait_until("it is sent", || stat(&client, "send_queued") == 0);
         server.tell();
         assert_eq!(calling.back(), Status::Disconnected, "{packet}");
         assert_eq!(client.state(), State::Closed);

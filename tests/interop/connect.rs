@@ -14,6 +14,7 @@ use crate::harness::{
     LONG, call, client_with, connect, connect_to, failed, failure, first, good, join, ms, next,
     round_trip, server, stat,
 };
+use crate::turns;
 
 with_each_server!(
     a_connection_has_an_id_a_transport_and_a_state,
@@ -149,6 +150,7 @@ fn connecting_with_no_time_tries_nothing(kind: Kind) {
 
 #[test]
 fn nobody_listens() {
+    let _turn = turns::among_others();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let client = Client::new();
     let url = format!("http://127.0.0.1:{port}");
@@ -161,6 +163,7 @@ fn nobody_listens() {
 
 #[test]
 fn two_clients_of_one_process_do_not_meet() {
+    let _turn = turns::among_others();
     let [one, other] = [Kind::Oxide, Kind::Node].map(connect);
     assert_ne!(one.sid(), other.sid());
     one.emit("to one", Some("[1]"), &[], LONG).unwrap();
