@@ -1,13 +1,13 @@
 //! A canned websocket server for measuring clients: it does the least that a Socket.IO server
 //! can, so that the client's share of the processor is what is seen.
 //!
-//! It answers every event that wants it with `[]`, counts the others, and on the event
-//! `flood` [count, bytes] sends so many events of so many bytes from a block encoded beforehand.
+//! It answers every event that wants it with their count, and on the event `flood`
+//! [count, bytes, dense] sends so many events of so many bytes from a block encoded beforehand:
+//! with a number and a text, or dense with many short tokens.
 //! Prints `LISTENING <port>`; ends when its standard input does.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
 
 use tungstenite::handshake::derive_accept_key;
 
@@ -104,11 +104,12 @@ fn answer(
     let mut numbers = body
         .split(|char: char| !char.is_ascii_digit())
         .filter_map(|digits| digits.parse::<usize>().ok());
-    let (count, bytes) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let (count, bytes, dense) = (next(), next(), next() > 0);
     let burst = (256 * 1024 / (bytes + 4)).clamp(1, count.max(1));
     let mut block = Vec::new();
     for _ in 0..burst {
-        text(&mut block, &event(bytes));
+        text(&mut block, &event(bytes, dense));
     }
     let each = block.len() / burst;
     let mut left = count;
@@ -117,18 +118,17 @@ fn answer(
         stream.write_all(&block[..now * each])?;
         left -= now;
     }
-    std::thread::sleep(Duration::ZERO);
     Ok(())
 }
 
-/// An event of so many bytes, with the kinds of JSON that events have.
-fn event(bytes: usize) -> String {
-    let mut event = String::from(r#"42["tick",{"id":12345,"ok":true,"text":""#);
-    let end = r#"","list":[1,2,3]}]"#;
-    while event.len() + end.len() < bytes {
-        event.push('x');
-    }
-    event + end
+/// An event of so many bytes.
+fn event(bytes: usize, dense: bool) -> String {
+    let (head, tail) = match dense {
+        false => (r#"42["tick",{"id":12345,"text":""#, r#""}]"#),
+        true => (r#"42["tick",{"id":12345,"ok":true,"text":""#, r#"","list":[1,2,3]}]"#),
+    };
+    let padding = bytes.saturating_sub(head.len() + tail.len());
+    format!("{head}{}{tail}", "x".repeat(padding))
 }
 
 type Cut = (u8, std::ops::Range<usize>, usize);

@@ -9,10 +9,10 @@ rounds=${1:-5}
 
 [ -d node_modules/socket.io-client ] || npm ci
 echo "building the canned server and the C program ..."
-(cd "$root" && cargo build --release --quiet --lib --example bench_server)
+(cd "$root" && make && cargo build --release --quiet --example bench_server)
 cc -std=c99 -O2 -Wall -Wextra -Wpedantic -I "$root/include" client.c -o client \
-    -L "$root/target/release" -lsio -Wl,-rpath,'$ORIGIN'
-ln -sf "$root/target/release/libsio.so" libsio.so.0
+    -L "$root/target/library" -lsio -Wl,-rpath,'$ORIGIN'
+ln -sf "$root/target/library/libsio.so" libsio.so.0
 
 exec 3> >(exec taskset -c 0 "$root/target/release/examples/bench_server" > port.txt)
 trap 'exec 3>&-' EXIT
@@ -23,14 +23,15 @@ median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
 : > rounds.txt
 for round in $(seq "$rounds"); do
     pinned=$(taskset -c 0 ./client "$port")
+    dense=$(taskset -c 0 ./client "$port" 1000000 1)
     free=$(./client "$port" 100000)
     node=$(node calls.js "$port")
-    echo "$pinned $free $node" >> rounds.txt
-    awk -v n="$round" '{r=$1; e=$2; c=$7; j=$9} END {
-        printf "round %d: receive %s us, emit %s us (pinned); call p50 %s us, node %s us, ratio %.2f\n", n, r, e, c, j, c/j}' rounds.txt
+    echo "$pinned $dense $free $node" >> rounds.txt
+    awk -v n="$round" '{r=$1; e=$2; dr=$5; de=$6; c=$11; j=$13} END {
+        printf "round %d: receive %s us, emit %s us, dense %s and %s us (pinned); call p50 %s us, node %s us, ratio %.2f\n", n, r, e, dr, de, c, j, c/j}' rounds.txt
 done
-echo "median receive, processor time pinned: $(awk '{print $1}' rounds.txt | median) us"
-echo "median emit, processor time pinned:    $(awk '{print $2}' rounds.txt | median) us"
-echo "median p50 of a call:                  $(awk '{print $7}' rounds.txt | median) us"
-echo "median p50 of socket.io-client's:      $(awk '{print $9}' rounds.txt | median) us"
-echo "median ratio, round by round:          $(awk '{print $7/$9}' rounds.txt | median)"
+column() { awk -v column="$1" '{print $column}' rounds.txt | median; }
+echo "median processor time, pinned, 64 bytes: receive $(column 1) us, emit $(column 2) us"
+echo "the same with many short tokens:         receive $(column 5) us, emit $(column 6) us"
+echo "median p50 of a call:                    $(column 11) us, socket.io-client's $(column 13) us"
+echo "median of the ratio, round by round:     $(awk '{print $11/$13}' rounds.txt | median)"

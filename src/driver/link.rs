@@ -320,7 +320,11 @@ impl Link {
             };
             let go_on = shared.with(|core, effects| {
                 let go_on = take_in(core, effects);
-                core.announce(effects);
+                // Once for all that a read brought: a thread that is woken for the first of many
+                // only takes the processor, or the lock, from who brings the rest.
+                if !go_on {
+                    core.announce(effects);
+                }
                 go_on
             });
             if go_on != Ok(true) {
