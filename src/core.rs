@@ -238,7 +238,7 @@ impl Core {
     pub fn forget_all(&mut self) {
         self.freed = true;
         self.inbox.clear();
-        self.outbox.lose_all();
+        self.outbox.lose_all(0);
     }
 
     /// Whether no event will come any more.

@@ -84,6 +84,13 @@ pub struct Lost {
     pub unsent_calls: Vec<u64>,
 }
 
+/// Packets that a writer was handing to the system when their connection ended.
+struct Limbo {
+    link: u64,
+    written: u64,
+    ends: Vec<u64>,
+}
+
 /// The queue towards the network.
 pub struct Outbox {
     keys: MaskKeys,
@@ -107,6 +114,7 @@ pub struct Outbox {
     lost_since_flush: bool,
     /// How often packets were lost.
     losses: u64,
+    limbo: Option<Limbo>,
 }
 
 impl Outbox {
@@ -128,6 +136,7 @@ impl Outbox {
             answers_cost: 0,
             lost_since_flush: false,
             losses: 0,
+            limbo: None,
         }
     }
 
@@ -250,8 +259,7 @@ impl Outbox {
     pub fn drop_waiting(&mut self) -> Option<Packet> {
         let packet = self.waiting.pop_front()?;
         self.forget(packet.cost(), packet.role);
-        self.lost_since_flush = true;
-        self.losses += 1;
+        self.note_loss(1);
         Some(packet)
     }
 
@@ -392,10 +400,19 @@ impl Outbox {
         self.losses
     }
 
-    /// The connection is gone: gives up all that was not wholly written, and starts a new stream.
-    pub fn lose_all(&mut self) -> Lost {
-        let mut lost = Lost { packets: self.len() as u64, unsent_calls: Vec::new() };
+    /// The connection with this link is gone: gives up all that was not wholly written, and starts
+    /// a new stream. What a writer is just handing to the system is settled when it reports.
+    pub fn lose_all(&mut self, link: u64) -> Lost {
         let begun = self.begun();
+        let unsettled = self.marks.iter().filter(|mark| self.busy && mark.start < begun);
+        let ends: Vec<u64> = unsettled.map(|mark| mark.end).collect();
+        let mut lost =
+            Lost { packets: (self.len() - ends.len()) as u64, unsent_calls: Vec::new() };
+        if self.busy {
+            let limbo = Limbo { link, written: self.written, ends };
+            // Whoever has not reported since an earlier end will hardly have written.
+            lost.packets += self.limbo.replace(limbo).map_or(0, |limbo| limbo.ends.len() as u64);
+        }
         let unwritten = self.marks.iter().filter(|mark| mark.start >= begun);
         let roles = unwritten.map(|mark| mark.role);
         for role in roles.chain(self.waiting.iter().map(|packet| packet.role)) {
@@ -403,8 +420,7 @@ impl Outbox {
                 lost.unsent_calls.push(id);
             }
         }
-        self.lost_since_flush |= lost.packets > 0;
-        self.losses += u64::from(lost.packets > 0);
+        self.note_loss(lost.packets);
         self.marks.clear();
         self.waiting.clear();
         self.frames = Vec::new();
@@ -416,6 +432,21 @@ impl Outbox {
         self.cost = 0;
         self.answers_cost = 0;
         lost
+    }
+
+    /// The writer that was busy when its connection ended has handed over `count` bytes; how many
+    /// packets that leaves lost.
+    pub fn settle_limbo(&mut self, link: u64, count: usize) -> u64 {
+        let Some(limbo) = self.limbo.take_if(|limbo| limbo.link == link) else { return 0 };
+        let written = limbo.written + count as u64;
+        let lost = limbo.ends.iter().filter(|end| **end > written).count() as u64;
+        self.note_loss(lost);
+        lost
+    }
+
+    fn note_loss(&mut self, packets: u64) {
+        self.lost_since_flush |= packets > 0;
+        self.losses += u64::from(packets > 0);
     }
 
     fn wrote(&mut self, count: usize) {

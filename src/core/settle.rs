@@ -52,13 +52,13 @@ impl Core {
     }
 
     pub(super) fn settle_closed(&mut self, fx: &mut Effects<'_>) {
-        self.wire = None;
+        let link = self.wire.take().map_or(0, |(_, link)| link);
         self.dial = None;
         self.paused = false;
         self.tally.connected_at = None;
         self.tally.dropped_received += self.inbox.drop_held();
         self.ended_clean = self.outbox.is_between_frames();
-        let lost = self.outbox.lose_all();
+        let lost = self.outbox.lose_all(link);
         self.tally.dropped_sent += lost.packets;
         let mut failure = self.end();
         failure.text = format!("the call ended without its answer: {}", failure.text);

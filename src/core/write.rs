@@ -35,6 +35,7 @@ impl Core {
     ) {
         self.tally.bytes_sent += count as u64;
         if !self.is_current(link) {
+            self.tally.dropped_sent += self.outbox.settle_limbo(link, count);
             return;
         }
         self.last_write = now;
@@ -53,6 +54,7 @@ impl Core {
     ) {
         self.tally.bytes_sent += count as u64;
         if !self.is_current(link) {
+            self.tally.dropped_sent += self.outbox.settle_limbo(link, count);
             return;
         }
         self.last_write = now;
