@@ -263,14 +263,27 @@ impl Outbox {
         Some(packet)
     }
 
-    /// Takes a call that has ended out of the queue, if it is not framed yet.
+    /// Takes a call that has ended out of the queue, unless a writer has taken it already.
     pub fn cancel_call(&mut self, id: u64) -> bool {
-        let Some(at) = self.waiting.iter().position(|packet| packet.role == Role::Call(id)) else {
-            return false;
-        };
-        if let Some(packet) = self.waiting.remove(at) {
-            self.forget(packet.cost(), packet.role);
+        let role = Role::Call(id);
+        if let Some(at) = self.waiting.iter().position(|packet| packet.role == role) {
+            if let Some(packet) = self.waiting.remove(at) {
+                self.forget(packet.cost(), role);
+            }
+            return true;
         }
+        let framed = |mark: &Mark| mark.role == role && mark.start >= self.taken;
+        let Some(at) = self.marks.iter().position(framed) else { return false };
+        let Some(mark) = self.marks.remove(at) else { return false };
+        let len = mark.end - mark.start;
+        // Both are within the frames, since nobody has taken the first byte yet.
+        let start = (mark.start - self.taken) as usize;
+        self.frames.drain(start..start + len as usize);
+        for later in self.marks.iter_mut().skip(at) {
+            later.start -= len;
+            later.end -= len;
+        }
+        self.forget(mark.cost, role);
         true
     }
 
@@ -321,7 +334,12 @@ impl Outbox {
 
     /// The driver takes what is framed, if no caller is writing.
     pub fn take_as_driver(&mut self, empty: &mut Vec<u8>) -> bool {
-        if self.writer == Writer::Caller || self.frames.is_empty() {
+        if self.writer == Writer::Caller {
+            return false;
+        }
+        if self.frames.is_empty() {
+            // What it was told of has been cut out since.
+            self.writer = Writer::Nobody;
             return false;
         }
         self.writer = Writer::Driver;
@@ -406,8 +424,7 @@ impl Outbox {
         let begun = self.begun();
         let unsettled = self.marks.iter().filter(|mark| self.busy && mark.start < begun);
         let ends: Vec<u64> = unsettled.map(|mark| mark.end).collect();
-        let mut lost =
-            Lost { packets: (self.len() - ends.len()) as u64, unsent_calls: Vec::new() };
+        let mut lost = Lost { packets: (self.len() - ends.len()) as u64, unsent_calls: Vec::new() };
         if self.busy {
             let limbo = Limbo { link, written: self.written, ends };
             // Whoever has not reported since an earlier end will hardly have written.

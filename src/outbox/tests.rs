@@ -135,7 +135,45 @@ fn a_call_that_ended_is_taken_out_of_what_waits() {
     outbox.frame_waiting();
     let frames = outbox.take_as_caller().unwrap();
     assert_eq!(unmasked(&frames), ["421[\"n\",1]"]);
+    // It is on its way.
     assert!(!outbox.cancel_call(1));
+}
+
+#[test]
+fn a_call_that_ended_is_cut_out_of_the_frames_that_nobody_has_taken() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Call(0), true);
+    let frames = outbox.take_as_caller().unwrap();
+    for id in 1..4 {
+        push(&mut outbox, Role::Call(id), true);
+    }
+    // A control frame stands between, and is none of the program's packets.
+    outbox.frame_text(b'3', b"");
+    push(&mut outbox, Role::Call(4), true);
+    assert!(!outbox.cancel_call(0));
+    assert!(outbox.cancel_call(2));
+    assert!(outbox.cancel_call(4));
+    assert_eq!(outbox.len(), 3);
+    let len = frames.len();
+    outbox.caller_wrote(frames, len);
+    let mut driver = Vec::new();
+    assert!(outbox.take_as_driver(&mut driver));
+    assert_eq!(unmasked(&driver), ["421[\"n\",1]", "423[\"n\",1]", "3"]);
+    outbox.driver_wrote(driver.len(), true);
+    assert!(outbox.is_written());
+    assert_eq!((outbox.len(), outbox.cost()), (0, 0));
+}
+
+#[test]
+fn a_driver_that_was_told_of_what_is_gone_is_told_again_of_the_next() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Call(0), true);
+    assert!(outbox.leave_to_driver());
+    assert!(outbox.cancel_call(0));
+    assert!(!outbox.take_as_driver(&mut Vec::new()));
+    push(&mut outbox, Role::Event, true);
+    assert!(!outbox.is_being_written());
+    assert!(outbox.leave_to_driver());
 }
 
 #[test]
