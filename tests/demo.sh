@@ -57,15 +57,20 @@ check "its server has ended" server_gone
 check "a server that does not start fails the demo" demo_fails false "$program"
 check "and is named" says "the server did not start"
 
-# A shell gives its background processes an ignored SIGINT, which the demo could not trap.
+# A shell gives its background processes an ignored SIGINT, nohup an ignored SIGHUP, and a script cannot
+# trap what was ignored when it began.
 cat >"$work/ended.py" <<'END'
 import os, signal, subprocess, sys
 
 name, *command = sys.argv[1:]
 number = getattr(signal, name)
+
+def heed_signals():
+    for each in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        signal.signal(each, signal.SIG_DFL)
+
 demo = subprocess.Popen(
-    command, stdout=subprocess.PIPE, start_new_session=True,
-    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    command, stdout=subprocess.PIPE, start_new_session=True, preexec_fn=heed_signals,
 )
 while demo.stdout.readline() != b"endless\n":
     assert demo.poll() is None, "the demo did not start"
