@@ -154,7 +154,7 @@ impl Client {
             return Err(status.unwrap_or_else(|denied| self.denied(denied)));
         }
         self.finish("call", sent)?;
-        call.place.sleep(deadline);
+        call.place.sleep_after_a_moment(deadline);
         if let Some(outcome) = call.take_outcome() {
             let _ = self.shared.with(|core, _| core.sleepers.leave(Queue::Call, &call.place));
             let reply = outcome.map_err(|failure| self.fail(failure))?;

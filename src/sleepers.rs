@@ -77,6 +77,10 @@ pub enum Queue {
 
 const QUEUES: usize = 5;
 
+/// How long a thread offers the processor to others before it sleeps. It is over long before any
+/// deadline that can be told from it.
+const MOMENT: Duration = Duration::from_micros(50);
+
 const WAITING: u8 = 0;
 const WOKEN: u8 = 1;
 const INTERRUPTED: u8 = 2;
@@ -124,6 +128,17 @@ impl Place {
                 }
             }
         }
+    }
+
+    /// The same for what is likely to come within microseconds, such as an answer from nearby: the
+    /// processor is offered to others for a moment before the thread sleeps, since sleeping and
+    /// being woken take longer than many an answer.
+    pub fn sleep_after_a_moment(&self, deadline: Deadline) {
+        let begun = Instant::now();
+        while self.state.load(Ordering::Acquire) == WAITING && begun.elapsed() < MOMENT {
+            thread::yield_now();
+        }
+        self.sleep(deadline);
     }
 
     /// Rings the doorbell; to be called without the lock.
