@@ -111,14 +111,20 @@ impl fmt::Display for Status {
 /// The step of a connection's life in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// The program's function that goes before an attempt.
+    Prepare,
     /// Looking up the server's name.
     Resolve,
     /// Connecting by TCP.
     Connect,
-    /// An HTTP answer that is no success.
+    /// The TLS handshake.
+    Tls,
+    /// An HTTP request and its answer.
     Http,
     /// The WebSocket or Engine.IO handshake.
     Handshake,
+    /// Moving from polling to WebSocket.
+    Upgrade,
     /// Waiting for the namespace to be acknowledged.
     Namespace,
     /// The session that was established.
@@ -129,10 +135,13 @@ impl Phase {
     /// The word that stands in the error's JSON.
     pub fn name(self) -> &'static str {
         match self {
+            Phase::Prepare => "prepare",
             Phase::Resolve => "resolve",
             Phase::Connect => "connect",
+            Phase::Tls => "tls",
             Phase::Http => "http",
             Phase::Handshake => "handshake",
+            Phase::Upgrade => "upgrade",
             Phase::Namespace => "namespace",
             Phase::Session => "session",
         }

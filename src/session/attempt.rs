@@ -48,7 +48,7 @@ impl<C> Session<C> {
             (Phase::Http | Phase::Handshake, _) => {
                 *step = Step::WebSocket { ends: now + request_timeout };
             }
-            (Phase::Namespace | Phase::Session, _) => {}
+            (_, _) => {}
         }
     }
 

@@ -1,4 +1,5 @@
-//! The road of Engine.IO packets: WebSocket frames, cut from bytes and laid into bytes.
+//! The two roads of Engine.IO packets: WebSocket frames and HTTP bodies, cut from bytes and laid
+//! into bytes.
 //!
 //! Owns the framing of RFC 6455 and its opening handshake, both as codecs over memory. Refuses
 //! to know what is inside a message (Engine.IO, Socket.IO), and where the bytes come from or go:
@@ -11,3 +12,22 @@ pub mod frame;
 pub mod mask;
 pub mod refusal;
 pub mod websocket;
+
+/// How packets travel ("Transports" in the Engine.IO protocol document).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP long-polling.
+    Polling,
+    /// WebSocket.
+    WebSocket,
+}
+
+impl Transport {
+    /// The word of the protocol for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Polling => "polling",
+            Transport::WebSocket => "websocket",
+        }
+    }
+}
