@@ -10,6 +10,8 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 # Where `make server` listens.
 PORT ?= 5000
+# Which of the long tests `make soak` runs, such as "restarts node runs=20"; all, if it is empty.
+PART ?=
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
@@ -63,7 +65,7 @@ help:
 	@echo "make server     runs that server on port $(PORT) (PORT=), for the programs in examples-c"
 	@echo "make test       sets up what the tests need and runs all of them"
 	@echo "make setup      only sets up what the tests need"
-	@echo "make soak       runs the long tests, which are no part of make test"
+	@echo "make soak       runs the long tests, which are no part of make test (PART= for some of them)"
 	@echo "make install    installs under $(PREFIX) (PREFIX= LIBDIR= INCLUDEDIR= DESTDIR=)"
 	@echo "make uninstall  removes what make install with the same variables installed"
 	@echo "make header     writes include/sio.h anew from the doc comments in src/ffi"
@@ -93,7 +95,7 @@ test:
 soak: need-cargo
 	@echo "sio: building the long tests"
 	@$(CARGO) build --release --example test_server --example soak
-	@$(CARGO) run --release --example soak
+	@$(CARGO) run --release --example soak -- $(PART)
 
 # An older library than the sources is never installed, but cargo is not needed if there is none.
 $(BUILT): $(SOURCES)

@@ -132,7 +132,10 @@ int main(int argc, char **argv)
     }
     my_name = argv[2];
     client = sio_client_new();
-    int status = sio_client_connect(client, argv[1], 5000);
+    // A lost connection ends the chat. reconnect.c shows how a program lives on instead.
+    int status = sio_client_set_int(client, SIO_OPT_RECONNECTION, 0);
+    if (status == SIO_OK)
+        status = sio_client_connect(client, argv[1], 5000);
     if (status != SIO_OK) {
         complain(argv[1], status);
         sio_client_free(client);

@@ -12,6 +12,8 @@ finish() {
     status=$?
     trap - EXIT
     trap '' INT TERM HUP
+    # Whoever was just started, and does not heed signals yet, ends by this.
+    exec 4>&-
     for pid in $pids; do
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
@@ -24,11 +26,11 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
 
-# The server ends with its stdin, of which only this script holds the other end: even if the script
-# is killed, no server is left behind.
+# The server ends with its stdin, of which only this script holds the other end, and the program is
+# ended with the same: even if the script is killed, nothing is left behind.
 mkfifo "$folder/stdin" "$folder/stdout"
-exec 4<>"$folder/stdin"
-"$server" --until-eof <"$folder/stdin" 2>&1 >"$folder/stdout" 4>&- &
+exec 4<>"$folder/stdin" 5<"$folder/stdin"
+"$server" --until-eof <&5 2>&1 >"$folder/stdout" 4>&- 5<&- &
 pids=$!
 
 word='' port=''
@@ -39,7 +41,8 @@ if [ "$word" != LISTENING ]; then
 fi
 echo "server | the demo server (socketioxide) listens on port $port"
 # A program in the foreground would hold up the traps.
-"$program" "http://127.0.0.1:$port" 4>&- &
+"$program" "http://127.0.0.1:$port" 4>&- 5<&- &
 client=$!
-pids="$client $pids"
+{ read -r word || kill "$client" 2>/dev/null; } <&5 >/dev/null 2>&1 4>&- 5<&- &
+pids="$! $client $pids"
 wait "$client"

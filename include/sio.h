@@ -35,10 +35,10 @@
 //            an object may begin after freeing it has. One thread can receive
 //            while others emit, and any can interrupt.
 //
-// One callback exists, for the log. It is needed for nothing and carries no
-// data. It runs on a thread of the library, or inside the call that caused it,
-// and never while a lock is held: any function may be called inside, but one
-// that would have to wait returns SIO_E_STATE there.
+// Two callbacks exist, prepare and log. Neither is needed for anything, and
+// neither carries data. They run on a thread of the library, or inside the call
+// that caused them, and never while a lock is held: any function may be called
+// inside, but one that would have to wait returns SIO_E_STATE there.
 //
 // A client belongs to the process that made it. After fork() its calls return
 // SIO_E_STATE in the child, and freeing it or its messages there releases memory
@@ -46,10 +46,6 @@
 //
 // With SIO_LOG=error, warn, info or debug in the environment every client writes
 // its log to stderr, for programs that cannot take a callback.
-//
-// This version connects by WebSocket only, without TLS, and does not reconnect.
-// What is missing is marked "not yet" below; asking for it is
-// SIO_E_UNSUPPORTED, never silently ignored.
 
 
 #ifndef SIO_H
@@ -83,25 +79,24 @@
 #define SIO_PLACEHOLDER(n) SIO_PLACEHOLDER_(n)
 #define SIO_PLACEHOLDER_(n) "{\"_placeholder\":true,\"num\":" #n "}"
 
-// Options for sio_client_set() and sio_client_set_int(). Those of which the table
-// says "not yet: SIO_E_UNSUPPORTED" cannot be set in this version; where it says
-// so of 1, only 0 can be set.
+// Options for sio_client_set() and sio_client_set_int(). What the table marks as
+// "not yet" is SIO_E_UNSUPPORTED in this version, never silently ignored.
 //
 //     option                              value             default
-#define SIO_OPT_URL                 "url"                 // URL      what connect was given; https and wss not yet: SIO_E_UNSUPPORTED
+#define SIO_OPT_URL                 "url"                 // URL      what connect was given
 #define SIO_OPT_NAMESPACE           "namespace"           // text     "/"
 #define SIO_OPT_PATH                "path"                // text     "socket.io"
 #define SIO_OPT_AUTH                "auth"                // JSON     none; by the protocol an object
-#define SIO_OPT_TRANSPORTS          "transports"          // list     "websocket"; "polling" not yet: SIO_E_UNSUPPORTED
+#define SIO_OPT_TRANSPORTS          "transports"          // list     "polling,websocket", or one alone, or the other way round
 #define SIO_OPT_ATTEMPT_TIMEOUT_MS  "attempt_timeout_ms"  // ms       20000, one attempt, from name lookup to namespace; 1 to 86400000
 #define SIO_OPT_REQUEST_TIMEOUT_MS  "request_timeout_ms"  // ms       5000, each HTTP request but the long poll; 1 to 86400000
-#define SIO_OPT_RETRY_CONNECT       "retry_connect"       // 0 or 1   0, the first failure ends connect; 1 not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_RECONNECTION        "reconnection"        // 0 or 1   0, a lost connection is final; 1 not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_RECONNECT_ATTEMPTS  "reconnect_attempts"  // count    not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_RECONNECT_MIN_MS    "reconnect_min_ms"    // ms       not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_RECONNECT_MAX_MS    "reconnect_max_ms"    // ms       not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_RECONNECT_JITTER    "reconnect_jitter"    // percent  not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_RETRY_REFUSED       "retry_refused"       // 0 or 1   0, a refused reconnection is final; 1 not yet: SIO_E_UNSUPPORTED
+#define SIO_OPT_RETRY_CONNECT       "retry_connect"       // 0 or 1   0, the first failure ends connect
+#define SIO_OPT_RECONNECTION        "reconnection"        // 0 or 1   1
+#define SIO_OPT_RECONNECT_ATTEMPTS  "reconnect_attempts"  // count    0, no limit; 0 to 1000000000
+#define SIO_OPT_RECONNECT_MIN_MS    "reconnect_min_ms"    // ms       1000; 1 to 86400000
+#define SIO_OPT_RECONNECT_MAX_MS    "reconnect_max_ms"    // ms       5000; 1 to 86400000
+#define SIO_OPT_RECONNECT_JITTER    "reconnect_jitter"    // percent  50; 0 to 100
+#define SIO_OPT_RETRY_REFUSED       "retry_refused"       // 0 or 1   0, a refused reconnection is final
 #define SIO_OPT_OFFLINE             "offline"             // word     "wait", or "buffer" or "fail"
 #define SIO_OPT_SEND_LIMIT          "send_limit"          // bytes    67108864; 1 to 1099511627776
 #define SIO_OPT_RECEIVE_LIMIT       "receive_limit"       // bytes    67108864; 0 to 1099511627776
@@ -110,13 +105,13 @@
 #define SIO_OPT_MAX_ATTACHMENTS     "max_attachments"     // count    1024; 1 to 1048576
 #define SIO_OPT_ENFORCE_MAX_PAYLOAD "enforce_max_payload" // 0 or 1   1; 0: by websocket ignore the server's limit
 #define SIO_OPT_ACK_UNANSWERED      "ack_unanswered"      // 0 or 1   1, an event freed unanswered is answered with []
-#define SIO_OPT_TLS_VERIFY          "tls_verify"          // 0 or 1   not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_TLS_CA_FILE         "tls_ca_file"         // path     not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_TLS_CERT_FILE       "tls_cert_file"       // path     not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_TLS_KEY_FILE        "tls_key_file"        // path     not yet: SIO_E_UNSUPPORTED
+#define SIO_OPT_TLS_VERIFY          "tls_verify"          // 0 or 1   1; 0: any certificate is taken
+#define SIO_OPT_TLS_CA_FILE         "tls_ca_file"         // path     the system's; PEM, in its place
+#define SIO_OPT_TLS_CERT_FILE       "tls_cert_file"       // path     none; PEM, the client's certificate
+#define SIO_OPT_TLS_KEY_FILE        "tls_key_file"        // path     none; PEM, the key to that
 #define SIO_OPT_PROXY               "proxy"               // URL      not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_COOKIES             "cookies"             // 0 or 1   0, what the server sets is not kept; 1 not yet: SIO_E_UNSUPPORTED
-#define SIO_OPT_REPORT_STATE        "report_state"        // 0 or 1   0; 1 not yet: SIO_E_UNSUPPORTED
+#define SIO_OPT_COOKIES             "cookies"             // 0 or 1   1, keep what the server sets
+#define SIO_OPT_REPORT_STATE        "report_state"        // 0 or 1   0
 #define SIO_OPT_REPORT_ATTEMPTS     "report_attempts"     // 0 or 1   0; 1 not yet: SIO_E_UNSUPPORTED
 
 // Levels for sio_client_set_log().
@@ -151,10 +146,9 @@ typedef enum {
     /// callback, use after fork().
     SIO_E_STATE = -5,
     /// The server could not be reached: name lookup, TCP, or an HTTP status
-    /// other than success.
+    /// other than success. Also a prepare function that did not return 0.
     SIO_E_UNREACHABLE = -6,
     /// The TLS handshake failed, or the server's certificate is not trusted.
-    /// Does not happen yet: this version has no TLS.
     SIO_E_TLS = -7,
     /// The server refused the namespace; sio_client_error_json() has what it sent.
     SIO_E_REFUSED = -8,
@@ -166,8 +160,8 @@ typedef enum {
     /// The operating system refused a thread, a descriptor or a socket.
     SIO_E_SYSTEM = -11,
     /// Not available: no such option in this version of the library, something
-    /// that the option or URL asks for and this version lacks, or no such thing
-    /// on this platform.
+    /// that the option asks for and this version lacks, or no such thing on this
+    /// platform.
     SIO_E_UNSUPPORTED = -12,
     /// A defect in the library; the client is disconnected. Please report it.
     SIO_E_INTERNAL = -13,
@@ -178,14 +172,13 @@ typedef enum {
 
 /// What sio_client_state() answers.
 typedef enum {
-    /// Never connected, or disconnected.
+    /// Never connected, disconnected for good, or gave up reconnecting.
     SIO_STATE_DISCONNECTED = 0,
-    /// The connection is being made.
+    /// The first connection is being made.
     SIO_STATE_CONNECTING = 1,
     /// Connected: events flow.
     SIO_STATE_CONNECTED = 2,
-    /// The connection was lost and is being made again. Does not happen yet: in
-    /// this version a connection that is lost is lost for good.
+    /// The connection was lost and is being made again.
     SIO_STATE_RECONNECTING = 3,
     /// A disconnect is sending what was emitted and taking leave.
     SIO_STATE_CLOSING = 4,
@@ -197,11 +190,21 @@ typedef enum {
     SIO_MESSAGE_EVENT = 0,
     /// The server's answer to a call.
     SIO_MESSAGE_REPLY = 1,
-    /// The namespace is connected. Reserved: does not happen yet.
+    /// The namespace is connected, for the first time or again. Its one argument
+    /// is an object: "sid"; "recovered", which is false; "attempts", how many it
+    /// took. Only with the option "report_state".
     SIO_MESSAGE_CONNECTED = 2,
-    /// The connection ended. Reserved: does not happen yet.
+    /// The connection ended, or the reconnection that followed was given up. Its
+    /// one argument is an object: "reason", one of "io server disconnect",
+    /// "io client disconnect", "ping timeout", "transport close",
+    /// "transport error", "parse error"; "final", true if no reconnection follows;
+    /// "text", what happened, in English; "next_ms", the time until the next
+    /// attempt, null if "final". Only with the option "report_state".
     SIO_MESSAGE_DISCONNECTED = 3,
-    /// A connection attempt is due. Reserved: does not happen yet.
+    /// A connection attempt is due and starts when this message is answered or
+    /// freed: set options and headers before. Its one argument is an object:
+    /// "attempt". The form of sio_client_set_prepare() for programs that cannot
+    /// take a callback. Only with the option "report_attempts": not yet.
     SIO_MESSAGE_ATTEMPT = 4,
 } sio_message_type;
 
@@ -222,9 +225,13 @@ typedef enum {
 /// A client: one connection to one namespace of one server.
 typedef struct sio_client sio_client;
 
-/// An event from the server, or the answer to a call. Every pointer got from it
-/// is valid until sio_message_free(); any number of threads may read it.
+/// An event from the server, the answer to a call, or what became of the
+/// connection. Every pointer got from it is valid until sio_message_free(); any
+/// number of threads may read it.
 typedef struct sio_message sio_message;
+
+/// Called before a connection attempt. Returns 0 to go on.
+typedef int (*sio_prepare_fn)(void *user, sio_client *client);
 
 /// Receives one line of the log. `line` is valid during the call only.
 typedef void (*sio_log_fn)(void *user, int level, const char *line);
@@ -270,8 +277,10 @@ SIO_API void sio_client_free(sio_client *client);
 /// Sets an option from text. The table of options at the top of this file gives
 /// each one's name, form and default. The text is copied; NULL restores the
 /// default. A connection attempt reads all options and headers once, as it
-/// begins, so a value counts from the next attempt on.
+/// begins, so a value counts from the next attempt on, an automatic reconnection
+/// included: a token can be renewed while connected.
 ///
+/// A file that is named is not read here but by each attempt that needs it.
 /// SIO_E_UNSUPPORTED: this version has no such option, or lacks what the value
 /// asks for. SIO_E_INVALID: the value does not fit the option.
 SIO_API
@@ -302,6 +311,28 @@ int sio_client_set_header(sio_client *client,
                           const char *name,
                           const char *value);
 
+/// Calls a function before every connection attempt, the first one and each
+/// reconnection, so that it can renew the URL, a header or the auth data with
+/// sio_client_set() and sio_client_set_header(). Anything but 0 from it is a
+/// failed attempt: SIO_E_UNREACHABLE, phase "prepare". NULL removes it.
+///
+/// It runs on a thread of the library, never twice at once for one client, and
+/// may take its time: connect, disconnect and interrupt do not wait for it, and
+/// what it sets after its connect has timed out counts for the next attempt,
+/// which waits for it to return. Its time counts for the attempt, see
+/// "attempt_timeout_ms". `user` and `client` are passed to it, and `user` has to
+/// stay valid until it is removed.
+///
+/// Only sio_client_free() and this function wait for it to return: when this
+/// call returns, the previous function is no longer running and will not be
+/// called again; inside that function itself this holds from its return on.
+/// SIO_E_STATE: the previous function is running on another thread, and this is
+/// called inside a callback, where it cannot be waited for.
+SIO_API
+int sio_client_set_prepare(sio_client *client,
+                           sio_prepare_fn function,
+                           void *user);
+
 /// Sends the client's log to a function: lines of `level` and more severe, see
 /// SIO_LOG_ERROR and its neighbours. A NULL function turns the log off; `level`
 /// does not matter then. The function is called once at a time and should return
@@ -317,17 +348,23 @@ int sio_client_set_log(sio_client *client,
                        sio_log_fn function,
                        void *user);
 
-/// Connects: TCP, the WebSocket and Engine.IO handshakes, then the namespace.
-/// `url` is "http://host:port" or "ws://host:port", which mean the same; a query
-/// string in it goes to the server with the request, "user:password@" before the
-/// host becomes an Authorization header. It is set as the option "url"; NULL uses
-/// what that option has. "https://" and "wss://" are SIO_E_UNSUPPORTED: this
-/// version has no TLS.
+/// Connects: Engine.IO handshake, then the namespace; the upgrade from polling to
+/// websocket follows in the background. `url` is "http://host:port", "https://...",
+/// "ws://..." or "wss://..."; ws means http and wss https. A query string in it
+/// goes to the server with every request, "user:password@" before the host becomes
+/// an Authorization header. It is set as the option "url"; NULL uses what that
+/// option has.
+///
+/// The transports are those of the option "transports". The second of them is
+/// tried when the server answered and would not have the first, not when it
+/// cannot be reached. The first failure of all ends connect, unless
+/// "retry_connect" is set. Later a connection that is lost is made again, as the
+/// options "reconnection" and "reconnect_..." say.
 ///
 /// Events left over from an earlier connection are dropped. Returns SIO_OK once
 /// the namespace is connected. On any other status no connection is left behind
 /// and another connect may be tried. A timeout's text says which step was under
-/// way. SIO_E_STATE: the client is connected, or connecting, already.
+/// way. SIO_E_STATE: the client is connected, connecting or reconnecting already.
 SIO_API
 int sio_client_connect(sio_client *client,
                        const char *url,
@@ -339,13 +376,13 @@ int sio_client_connect(sio_client *client,
 SIO_API int sio_client_flush(sio_client *client, int timeout_ms);
 
 /// Sends what was emitted, leaves the namespace, closes the connection. SIO_OK
-/// means that the server has taken everything: it answered a ping that followed
-/// it. SIO_E_TIMEOUT means that this is not known, always with a timeout of 0;
-/// the connection is closed in any case. Events that arrived before can still be
-/// received.
+/// means that the server has taken everything: it answered a ping, or the last
+/// request, that followed it. SIO_E_TIMEOUT means that this is not known, always
+/// with a timeout of 0 and something just sent; the connection is closed in any
+/// case. Events that arrived before can still be received.
 ///
-/// Final from any state: all waiting calls return. Disconnecting a client that
-/// is not connected is SIO_OK.
+/// Final from any state, a reconnection under way included: all waiting calls
+/// return. Disconnecting a client that is not connected is SIO_OK.
 SIO_API int sio_client_disconnect(sio_client *client, int timeout_ms);
 
 /// Emits an event. Returns once the event is queued for sending; it does not
@@ -360,9 +397,9 @@ SIO_API int sio_client_disconnect(sio_client *client, int timeout_ms);
 /// byte for byte. Everything is copied before the call returns.
 ///
 /// Waits, at most `timeout_ms`, while the send queue is full or the client is
-/// connecting; the "offline" option can have it queued or refused instead. With
-/// any status but SIO_OK nothing is sent. An event over the limit that the
-/// server announced is SIO_E_TOO_LARGE.
+/// connecting or reconnecting; the "offline" option can have it queued or refused
+/// instead. With any status but SIO_OK nothing is sent. An event over the limit
+/// that the server announced is SIO_E_TOO_LARGE.
 SIO_API
 int sio_client_emit(sio_client *client,
                     const char *event,
@@ -390,8 +427,9 @@ int sio_client_call(sio_client *client,
 /// Takes the oldest event that the server sent. On SIO_OK `*message` is a
 /// message to free with sio_message_free(); otherwise it is NULL. What arrived
 /// before a disconnection is handed out before SIO_E_DISCONNECTED is returned.
-/// Before the first connect the call waits too: a receiving thread may be
-/// started early.
+/// While the client reconnects the call waits on, and so it does before the first
+/// connect: a receiving thread may be started early. With "report_state" what
+/// becomes of the connection comes in between, see sio_message_kind().
 SIO_API
 int sio_client_receive(sio_client *client,
                        int timeout_ms,
@@ -409,14 +447,14 @@ SIO_API void sio_client_interrupt(sio_client *client);
 /// the caller sees it.
 SIO_API int sio_client_state(const sio_client *client);
 
-/// The transport in use: "websocket", or "" when not connected. Never NULL, never
-/// freed.
+/// The transport in use: "polling", "websocket", or "" when not connected.
+/// Never NULL, never freed.
 SIO_API const char *sio_client_transport(const sio_client *client);
 
-/// Copies the session id that the server gave to this connection. Empty when not
-/// connected. Writes at most `size` bytes, the NUL included, cut at a character,
-/// and returns the length of the whole text, like snprintf(); `buf` may be NULL
-/// if `size` is 0.
+/// Copies the session id that the server gave to this connection; it changes
+/// with every reconnection. Empty when not connected. Writes at most `size`
+/// bytes, the NUL included, cut at a character, and returns the length of the
+/// whole text, like snprintf(); `buf` may be NULL if `size` is 0.
 SIO_API size_t sio_client_sid(const sio_client *client, char *buf, size_t size);
 
 /// Copies the text of the client's last failure: what was wrong, in English,
@@ -426,11 +464,11 @@ SIO_API size_t sio_client_sid(const sio_client *client, char *buf, size_t size);
 SIO_API size_t sio_client_error(const sio_client *client, char *buf, size_t size);
 
 /// Copies the same failure as a JSON object: "status", "name" and "text" always,
-/// and where they are known "phase" (one of "resolve", "connect", "http",
-/// "handshake", "namespace", "session"), "attempt", "sent", "http_status",
-/// "http_body" (its first 1024 characters), "close_code", "os_error", and what
-/// the server said when it refused: "message" and "data". Writes and returns like
-/// sio_client_sid().
+/// and where they are known "phase" (one of "prepare", "resolve", "connect",
+/// "tls", "http", "handshake", "upgrade", "namespace", "session"), "attempt",
+/// "sent", "http_status", "http_body" (its first 1024 characters), "close_code",
+/// "os_error", and what the server said when it refused: "message" and "data".
+/// Writes and returns like sio_client_sid().
 SIO_API
 size_t sio_client_error_json(const sio_client *client,
                              char *buf,
@@ -450,9 +488,9 @@ SIO_API size_t sio_client_stats(const sio_client *client, char *buf, size_t size
 /// What the message is, a `sio_message_type`; SIO_E_INVALID for NULL.
 SIO_API int sio_message_kind(const sio_message *message);
 
-/// The event's name, ended by NUL; empty for the answer to a call. If `len` is
-/// not NULL the length goes there, for the rare name that contains a NUL. A
-/// server may use a number as a name; its digits are given.
+/// The event's name, ended by NUL; empty for what is no event. If `len` is not
+/// NULL the length goes there, for the rare name that contains a NUL. A server
+/// may use a number as a name; its digits are given.
 SIO_API const char *sio_message_event(const sio_message *message, size_t *len);
 
 /// The arguments as a JSON array, ended by NUL: "[]" if there are none. Where

@@ -16,10 +16,13 @@ use crate::error::{Failure, Status};
 use crate::log::{Level, Log, Sink};
 use crate::message::Message;
 use crate::monitor::{Denied, Shared, Stop};
+use crate::options::Offline;
 use crate::outgoing::Checked;
 use crate::packet::socket::Outgoing;
+use crate::prepare;
 use crate::session::State;
 use crate::sleepers::{Place, Queue, Timeout};
+use crate::transport::Transport;
 
 /// One connection to one namespace of one server. Every method may be called from any thread.
 pub struct Client {
@@ -54,6 +57,16 @@ impl Client {
         self.noted(|core| core.options.set_header(name, value))
     }
 
+    /// Sets the function that is called before every attempt; `None` removes it. What it sets on
+    /// the client counts for that attempt. Anything but 0 from it is a failed attempt.
+    pub fn set_prepare(&self, function: Option<prepare::Function>) -> Result<(), Status> {
+        // Not by entering: the function can also be removed after a defect.
+        if !self.is_ours() {
+            return Err(self.denied(Denied::Forked));
+        }
+        self.shared.prepare.set(function).map_err(|failure| self.fail(failure))
+    }
+
     /// Sends lines of this level and more severe to a function.
     pub fn set_log(&self, sink: Option<(Level, Sink)>) -> Result<(), Status> {
         // Not by entering: the log can also be silenced after a defect.
@@ -75,9 +88,13 @@ impl Client {
                 let now = (outbox.last_sequence(), outbox.losses());
                 let (target, losses) = *begun.get_or_insert(now);
                 place.await_packet(target);
+                let kept = core.in_force.offline == Offline::Buffer;
                 match core.state() {
                     State::Connecting => return None,
                     State::Connected => (),
+                    // What is kept for the next connection has not been lost yet.
+                    State::Reconnecting if kept && core.outbox.losses() == losses => return None,
+                    State::Reconnecting => (),
                     State::New | State::Closing | State::Closed => {
                         core.outbox.take_loss();
                         return Some(Err(Box::new(core.end())));
@@ -201,13 +218,10 @@ impl Client {
         self.shared.with(|core, _| core.state()).unwrap_or(State::Closed)
     }
 
-    /// The transport in use: "websocket", or "" when not connected.
+    /// The transport in use: "polling", "websocket", or "" when not connected.
     pub fn transport(&self) -> &'static str {
-        let connected = |core: &mut Core| matches!(core.state(), State::Connected | State::Closing);
-        match self.shared.with(|core, _| connected(core)) {
-            Ok(true) => "websocket",
-            _ => "",
-        }
+        let name = |core: &mut Core| core.session.transport().map_or("", Transport::name);
+        self.shared.with(|core, _| name(core)).unwrap_or_default()
     }
 
     /// The session id of the namespace; empty when not connected.
@@ -265,9 +279,9 @@ impl Client {
         self.shared.is_ours()
     }
 
-    /// Whether the client's log function runs on this thread now.
-    pub fn is_logging_here(&self) -> bool {
-        self.shared.log.is_running_here()
+    /// Whether a function that the program gave this client runs on this thread now.
+    pub fn is_calling_here(&self) -> bool {
+        self.shared.log.is_running_here() || self.shared.prepare.is_running_here()
     }
 
     /// Tells everybody that a defect was met in one of this client's calls.

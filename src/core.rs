@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arrive;
+mod attempt;
 mod send;
 mod settle;
 mod write;
@@ -18,12 +19,14 @@ use crate::error::{Failure, Status};
 use crate::inbox::Inbox;
 use crate::log::Level;
 use crate::monitor::Effects;
-use crate::net::wire::Wire;
+use crate::net::cookies::Jar;
+use crate::net::server::Server;
+use crate::net::stream::Stream;
 use crate::options::Options;
-use crate::outbox::Outbox;
-use crate::session::{Action, Input, Moment, Session, Settings, State};
+use crate::outbox::{Keep, Outbox};
+use crate::session::{Action, Input, Moment, Session, State};
 use crate::sleepers::{Queue, Sleepers};
-use crate::url::Url;
+use crate::transport::Transport;
 
 pub use send::{Call, MaySend, Sending};
 
@@ -48,34 +51,93 @@ pub struct Tally {
     pub received_at: Option<Moment>,
 }
 
-/// Where a connection attempt goes, and with what.
-#[derive(Clone, Debug)]
-pub struct DialPlan {
-    /// The server.
-    pub url: Url,
-    /// Path and query of the request.
-    pub target: String,
-    /// The program's headers.
-    pub headers: Vec<(String, String)>,
-    /// The largest WebSocket message that is taken.
+/// What the links of one attempt are made with.
+pub struct LinkPlan {
+    /// The server, and what goes on each request to it.
+    pub server: Arc<Server>,
+    /// The path of the requests.
+    pub path: String,
+    /// The largest message that is taken.
     pub max_message: usize,
 }
 
+/// What the driver is to do, in order.
+pub enum Order {
+    /// Call the program's function that goes before the attempt with this ticket.
+    Prepare(u64),
+    /// Make a link to the server, in place of any other.
+    Dial {
+        /// Its number.
+        link: u64,
+        /// By which transport.
+        transport: Transport,
+        /// Path and query of its first request.
+        target: String,
+        /// What it is made with.
+        plan: Arc<LinkPlan>,
+    },
+    /// Ask the server for packets.
+    Poll {
+        /// Path and query.
+        target: String,
+    },
+    /// Send packets.
+    Post {
+        /// Path and query.
+        target: String,
+        /// The packets.
+        body: Vec<u8>,
+    },
+    /// Open a WebSocket beside the polling link.
+    Probe {
+        /// Its number.
+        link: u64,
+        /// Path and query of its handshake.
+        target: String,
+        /// What it is made with.
+        plan: Arc<LinkPlan>,
+    },
+    /// Send the probe's question on it.
+    ProbePing,
+    /// Close it.
+    ProbeDrop,
+    /// Hear it no more, and close it with the link.
+    ProbeForget,
+    /// It is the link from now on; polling is over.
+    Switch,
+    /// Shut down the sending side and read on.
+    ShutdownWrite,
+    /// Part from the link in the background.
+    Farewell {
+        /// The code of the close frame, if the stream is between two frames.
+        code: Option<u16>,
+    },
+    /// Close the link, or end the dial, now.
+    Hangup,
+}
+
 /// What the driver is to do next.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Plan {
     /// What the session asks for, in order.
-    pub actions: Vec<Action>,
-    /// Where an [`Action::Dial`] goes, and the attempt's number.
-    pub dial: Option<(u64, DialPlan)>,
-    /// Whether an [`Action::Farewell`] finds the stream between two frames.
-    pub clean: bool,
-    /// Whether to read from the socket.
+    pub orders: Vec<Order>,
+    /// Whether to read from the link.
     pub read: bool,
     /// When to ask again at the latest.
     pub deadline: Option<Moment>,
     /// The client is being freed.
     pub stop: bool,
+}
+
+/// Whose a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The session goes by it.
+    Main,
+    /// The session may move to it.
+    Probe,
+    /// The session has parted from it.
+    Past,
 }
 
 /// The state of one client.
@@ -95,15 +157,29 @@ pub struct Core {
     /// Numbers for the program.
     pub tally: Tally,
     failure: Option<Failure>,
-    /// The number of the current attempt; what belongs to an earlier one is not heard.
-    attempt: u64,
-    dial: Option<DialPlan>,
-    /// The attempt whose namespace was connected last.
+    /// How often the program has begun to connect; what waits for an earlier one is told.
+    connection: u64,
+    /// The connection whose namespace was connected last.
     established: u64,
+    /// What the attempt that goes on has read from the options.
+    plan: Option<Arc<LinkPlan>>,
+    /// The cookies that servers have set.
+    jar: Jar,
+    /// The last number given to a link; those of the one in use and of the probe, 0 for none.
+    links: u64,
+    /// What made the last request's target differ from the one before it.
+    last_target: u64,
+    main: u64,
+    probe: u64,
+    /// The last ticket given to the program's function, the one whose outcome is awaited, and
+    /// whether the function is being called, perhaps still for an earlier one.
+    tickets: u64,
+    wanted: Option<u64>,
+    preparing: bool,
     /// The server has refused the current attempt, and its words are still being read.
     refusal: Option<Failure>,
-    /// The socket, while the WebSocket is open; the driver's count of links names it.
-    wire: Option<(Wire, u64)>,
+    /// The socket, while the WebSocket is open, and the number of its link.
+    wire: Option<(Stream, u64)>,
     /// The state that has been announced.
     seen: State,
     paused: bool,
@@ -116,12 +192,12 @@ pub struct Core {
 }
 
 impl Core {
-    /// A client that is not connected, with masking keys from `seed`.
+    /// A client that is not connected; masking keys and the delays of reconnections come from `seed`.
     pub fn new(seed: [u8; 32]) -> Self {
         let options = Options::default();
         let in_force = options.clone();
         Core {
-            session: Session::new(),
+            session: Session::new(seed.last_chunk().map_or(0, |last| u64::from_le_bytes(*last))),
             inbox: Inbox::new(in_force.receive_limit, in_force.receive_overflow),
             outbox: Outbox::new(seed),
             sleepers: Sleepers::default(),
@@ -129,9 +205,17 @@ impl Core {
             in_force,
             tally: Tally::default(),
             failure: None,
-            attempt: 0,
-            dial: None,
+            connection: 0,
             established: 0,
+            plan: None,
+            jar: Jar::new(),
+            links: 0,
+            last_target: 0,
+            main: 0,
+            probe: 0,
+            tickets: 0,
+            wanted: None,
+            preparing: false,
             refusal: None,
             wire: None,
             seen: State::New,
@@ -178,26 +262,6 @@ impl Core {
         self.failure.as_ref()
     }
 
-    /// Begins a connection attempt with the options as they are.
-    pub fn connect(
-        &mut self,
-        settings: Settings,
-        plan: DialPlan,
-        now: Moment,
-        fx: &mut Effects<'_>,
-    ) {
-        self.tally.dropped_received += self.inbox.clear();
-        self.in_force = self.options.clone();
-        self.inbox.configure(self.in_force.receive_limit, self.in_force.receive_overflow);
-        fx.log(Level::Info, || format!("connecting to {}", settings.target));
-        self.dial = Some(plan);
-        self.attempt += 1;
-        self.refusal = None;
-        self.session.connect(settings, now);
-        self.settle(now, fx);
-        fx.kick = true;
-    }
-
     /// Begins to leave.
     pub fn leave(&mut self, now: Moment, fx: &mut Effects<'_>) {
         self.session.leave(now);
@@ -238,7 +302,7 @@ impl Core {
     pub fn forget_all(&mut self) {
         self.freed = true;
         self.inbox.clear();
-        self.outbox.lose_all(0);
+        self.outbox.lose(0, Keep::Nothing);
     }
 
     /// Whether no event will come any more.
@@ -263,14 +327,14 @@ impl Core {
         }
     }
 
-    /// Whether the namespace of this attempt, or of a later one, was connected, be it for a moment.
-    pub fn was_established(&self, attempt: u64) -> bool {
-        self.established >= attempt
+    /// Whether the namespace of this connection, or of a later one, was connected, be it for a moment.
+    pub fn was_established(&self, connection: u64) -> bool {
+        self.established >= connection
     }
 
-    /// The server has refused an attempt; more of its words may follow.
-    pub fn note_refusal(&mut self, attempt: u64, refusal: Failure) {
-        if attempt == self.attempt {
+    /// The server has refused the link that is being made; more of its words may follow.
+    pub fn note_refusal(&mut self, link: u64, refusal: Failure) {
+        if self.role(link) == Role::Main {
             self.refusal = Some(refusal);
         }
     }
@@ -278,18 +342,30 @@ impl Core {
     /// The failure of the attempt that goes on, if its time runs out while the server's refusal is
     /// still being read.
     pub fn take_refusal(&mut self) -> Option<Failure> {
-        let refusal = self.refusal.take().filter(|_| self.seen == State::Connecting)?;
+        let attempting = matches!(self.seen, State::Connecting | State::Reconnecting);
+        let refusal = self.refusal.take().filter(|_| attempting)?;
         let text = format!("the time ran out within the server's answer: {}", refusal.text);
         Some(Failure { status: Status::Timeout, text, ..refusal })
     }
 
-    /// The number of the current connection attempt.
-    pub fn attempt(&self) -> u64 {
-        self.attempt
+    /// The number of the connection that the program began last.
+    pub fn connection(&self) -> u64 {
+        self.connection
     }
 
-    /// The next turn of the driver: what is due is done, what waits is framed.
-    pub fn turn(&mut self, now: Moment, fx: &mut Effects<'_>) -> Plan {
+    /// Whose this link is now.
+    #[inline]
+    pub fn role(&self, link: u64) -> Role {
+        match link {
+            _ if link == self.main => Role::Main,
+            _ if link == self.probe => Role::Probe,
+            _ => Role::Past,
+        }
+    }
+
+    /// The next turn of the driver: what is due is done, what waits is framed. `prepare` tells
+    /// whether the program has a function that goes before each attempt.
+    pub fn turn(&mut self, prepare: bool, now: Moment, fx: &mut Effects<'_>) -> Plan {
         if self.session.deadline().is_some_and(|deadline| deadline <= now) {
             match self.take_refusal() {
                 Some(refusal) => self.input(Input::Failed(refusal), now, fx),
@@ -297,7 +373,13 @@ impl Core {
             }
             self.settle(now, fx);
         }
+        let mut plan = Plan { stop: self.freed, ..Plan::default() };
         self.pump(now, fx);
+        while let Some(action) = self.session.action() {
+            plan.orders.extend(self.order(action, prepare, now, fx));
+            self.pump(now, fx);
+        }
+        plan.orders.extend(self.next_post(now, fx));
         let pause = self.must_pause();
         if pause != self.paused {
             self.paused = pause;
@@ -308,16 +390,77 @@ impl Core {
                 self.session.resume(now);
             }
         }
-        let clean = self.ended_clean;
-        let mut plan = Plan { read: !pause, clean, stop: self.freed, ..Plan::default() };
-        while let Some(action) = self.session.action() {
-            // An action and what it needs leave together: by the next turn both may be others.
-            if action == Action::Dial {
-                plan.dial = self.dial.take().map(|dial| (self.attempt, dial));
-            }
-            plan.actions.push(action);
-        }
+        plan.read = !pause;
         plan.deadline = self.session.deadline();
         plan
+    }
+
+    /// What an action of the session's means for the driver.
+    fn order(
+        &mut self,
+        action: Action,
+        prepare: bool,
+        now: Moment,
+        fx: &mut Effects<'_>,
+    ) -> Option<Order> {
+        match action {
+            Action::Prepare => self.prepare(prepare, now, fx),
+            Action::Dial(transport) => {
+                let plan = Arc::clone(self.plan.as_ref()?);
+                self.main = self.next_link();
+                self.probe = 0;
+                self.refusal = None;
+                self.outbox.begin(transport);
+                let target = self.target(&plan, transport, now);
+                Some(Order::Dial { link: self.main, transport, target, plan })
+            }
+            Action::Poll => {
+                let plan = Arc::clone(self.plan.as_ref()?);
+                Some(Order::Poll { target: self.target(&plan, Transport::Polling, now) })
+            }
+            Action::Probe => {
+                let plan = Arc::clone(self.plan.as_ref()?);
+                self.probe = self.next_link();
+                let target = self.target(&plan, Transport::WebSocket, now);
+                Some(Order::Probe { link: self.probe, target, plan })
+            }
+            Action::ProbePing => Some(Order::ProbePing),
+            Action::ProbeDrop => {
+                self.probe = 0;
+                Some(Order::ProbeDrop)
+            }
+            Action::ProbeForget => {
+                self.probe = 0;
+                Some(Order::ProbeForget)
+            }
+            Action::Switch => {
+                self.main = std::mem::take(&mut self.probe);
+                self.outbox.begin(Transport::WebSocket);
+                // Before anything that a caller may push from now on.
+                while let Some(transmit) = self.session.transmit(false) {
+                    self.frame(transmit);
+                }
+                Some(Order::Switch)
+            }
+            Action::ShutdownWrite => Some(Order::ShutdownWrite),
+            Action::Farewell { code } => {
+                self.forget_links();
+                Some(Order::Farewell { code: self.ended_clean.then_some(code) })
+            }
+            Action::Hangup => {
+                self.forget_links();
+                Some(Order::Hangup)
+            }
+        }
+    }
+
+    fn next_link(&mut self) -> u64 {
+        self.links += 1;
+        self.links
+    }
+
+    fn forget_links(&mut self) {
+        self.main = 0;
+        self.probe = 0;
     }
 }

@@ -1,33 +1,38 @@
 //! The client's thread: a loop of socket, timer and doorbell.
 //!
-//! Owns the tokio runtime and the one socket, moves bytes between it and the monitor, and does
+//! Owns the tokio runtime and the links, moves bytes between them and the monitor, and does
 //! what the session asks for. Refuses to decide anything: it asks at every turn.
 
 #![forbid(unsafe_code)]
 
+mod intake;
 mod link;
+mod polling;
+mod road;
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, Sleep};
 
-use crate::core::{DialPlan, Plan};
-use crate::error::{Failure, Phase, Status};
+use crate::core::{Order, Plan};
+use crate::error::{Failure, Status};
 use crate::monitor::{self, Shared};
-use crate::net;
-use crate::session::{Action, Input, Moment};
+use crate::session::Moment;
 use crate::sys::{self, Signal};
-use link::{Link, Read};
+use crate::transport::Transport;
+use polling::Polling;
+use road::{Progress, Road, advance};
+
+/// The close code of a probe that is given up.
+const NORMAL: u16 = 1000;
 
 /// A timer that is never due within a process's life.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
@@ -65,34 +70,30 @@ pub fn now() -> Moment {
     Moment::from_nanos(sys::boot_nanos())
 }
 
-type Dialing = Pin<Box<dyn Future<Output = Result<TcpStream, Failure>> + Send>>;
-
-/// A dial that goes on: the attempt it belongs to, and the steps that it reports.
-struct Dial {
-    attempt: u64,
-    plan: DialPlan,
-    dialing: Dialing,
-    phases: UnboundedReceiver<Phase>,
-}
-
 struct Driver<'a> {
     shared: &'a Arc<Shared>,
     doorbell: AsyncFd<BorrowedFd<'a>>,
     timer: Pin<Box<Sleep>>,
-    dial: Option<Dial>,
-    link: Option<Link>,
+    /// The WebSocket that the session goes by.
+    main: Option<Road>,
+    /// The one that it may move to.
+    probe: Option<Road>,
+    /// One that it will not move to, and that is to last as long as the link.
+    forgotten: Option<Road>,
+    /// The polling link that it goes by.
+    polling: Option<Polling>,
 }
 
 /// What ended a wait.
 enum Wake {
     /// Something that the next turn will see.
     Turn,
-    /// The dial reached a step.
-    Phase(Phase),
-    /// The dial is over.
-    Dialed(Result<TcpStream, Failure>),
-    /// The socket gave something.
-    Read(Read),
+    /// The WebSocket that the session goes by got on.
+    Main(Progress),
+    /// The probe got on.
+    Probe(Progress),
+    /// A request got on.
+    Polling(polling::Step),
 }
 
 impl<'a> Driver<'a> {
@@ -101,8 +102,10 @@ impl<'a> Driver<'a> {
             shared,
             doorbell: sys::watch(doorbell)?,
             timer: Box::pin(tokio::time::sleep(NEVER)),
-            dial: None,
-            link: None,
+            main: None,
+            probe: None,
+            forgotten: None,
+            polling: None,
         })
     }
 
@@ -112,18 +115,20 @@ impl<'a> Driver<'a> {
             if plan.stop {
                 return;
             }
-            for action in &plan.actions {
-                match action {
-                    Action::Dial => self.start_dial(plan.dial.take()),
-                    other => self.act(*other, plan.clean),
-                }
+            let mut busy = !plan.orders.is_empty();
+            for order in plan.orders.drain(..) {
+                self.obey(order);
             }
-            let busy = !plan.actions.is_empty() || self.write();
-            match poll_fn(|context| self.poll(context, &plan, busy)).await {
+            busy |= self.write();
+            match poll_fn(|context| self.poll(context, plan.read, busy)).await {
                 Wake::Turn => (),
-                Wake::Phase(phase) => self.input(|| Input::Phase(phase)),
-                Wake::Dialed(outcome) => self.dialed(outcome),
-                Wake::Read(read) => self.read(read),
+                Wake::Main(progress) => advance(&mut self.main, self.shared, progress),
+                Wake::Probe(progress) => advance(&mut self.probe, self.shared, progress),
+                Wake::Polling(step) => {
+                    if let Some(polling) = &mut self.polling {
+                        polling.take_in(self.shared, step, now());
+                    }
+                }
             }
         }
     }
@@ -131,10 +136,11 @@ impl<'a> Driver<'a> {
     /// Asks what to do; none if the client cannot be entered any more.
     fn turn(&mut self) -> Option<Plan> {
         let now = now();
-        let link = &mut self.link;
+        let prepare = self.shared.prepare.is_set();
+        let main = &mut self.main;
         let plan = self.shared.with(|core, effects| {
-            let plan = core.turn(now, effects);
-            if let Some(link) = link {
+            let plan = core.turn(prepare, now, effects);
+            if let Some(Road::Open(link)) = main {
                 link.fill(core);
             }
             plan
@@ -148,90 +154,94 @@ impl<'a> Driver<'a> {
         Some(plan)
     }
 
-    fn act(&mut self, action: Action, clean: bool) {
-        match action {
-            // Done by who has the plan.
-            Action::Dial => (),
-            Action::ShutdownWrite => {
-                if let Some(link) = &self.link {
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Prepare(ticket) => self.shared.start_prepare(ticket),
+            Order::Dial { link, transport, target, plan } => {
+                self.part(None, false);
+                match transport {
+                    Transport::Polling => self.polling = Some(Polling::open(&plan, target, link)),
+                    Transport::WebSocket => {
+                        self.main = Some(Road::dial(plan, target, link, false));
+                    }
+                }
+            }
+            Order::Poll { target } => {
+                if let Some(polling) = &mut self.polling {
+                    polling.poll_server(target);
+                }
+            }
+            Order::Post { target, body } => {
+                if let Some(polling) = &mut self.polling {
+                    polling.post(target, body);
+                }
+            }
+            Order::Probe { link, target, plan } => {
+                self.probe = Some(Road::dial(plan, target, link, true));
+            }
+            Order::ProbePing => {
+                if let Some(Road::Open(probe)) = &mut self.probe {
+                    probe.ask();
+                }
+            }
+            Order::ProbeDrop => {
+                if let Some(Road::Open(probe)) = self.probe.take() {
+                    tokio::spawn(probe.part(Some(NORMAL)));
+                }
+            }
+            Order::ProbeForget => self.forgotten = self.probe.take(),
+            Order::Switch => {
+                if let Some(polling) = self.polling.take() {
+                    polling.part(false);
+                }
+                self.main = self.probe.take();
+                if let Some(Road::Open(link)) = &mut self.main {
+                    link.take_over(self.shared);
+                }
+            }
+            Order::ShutdownWrite => {
+                if let Some(Road::Open(link)) = &self.main {
                     link.shutdown();
                 }
             }
-            Action::Farewell { code } => {
-                self.dial = None;
-                if let Some(link) = self.link.take() {
-                    tokio::spawn(link.part(clean.then_some(code)));
-                }
-                self.shared.forget_socket();
-            }
-            Action::Hangup => {
-                self.dial = None;
-                self.link = None;
-                self.shared.forget_socket();
-            }
+            Order::Farewell { code } => self.part(code, true),
+            Order::Hangup => self.part(None, false),
         }
     }
 
-    fn start_dial(&mut self, plan: Option<(u64, DialPlan)>) {
-        let Some((attempt, plan)) = plan else { return };
-        let (sender, phases): (UnboundedSender<Phase>, _) = unbounded_channel();
-        let (host, port) = (plan.url.host.clone(), plan.url.port);
-        let dialing = Box::pin(async move {
-            // Nobody listens any more if the dial has been given up.
-            net::dial::dial(&host, port, |phase| {
-                let _ = sender.send(phase);
-            })
-            .await
-        });
-        self.dial = Some(Dial { attempt, plan, dialing, phases });
-    }
-
-    fn dialed(&mut self, outcome: Result<TcpStream, Failure>) {
-        let Some(Dial { attempt, plan, .. }) = self.dial.take() else { return };
-        let opened = outcome.and_then(|stream| {
-            let socket = stream.as_raw_fd();
-            let link = Link::open(stream, &plan, attempt)?;
-            Ok((link, socket))
-        });
-        let now = now();
-        // The monitor's own refusals show at the next turn.
-        let _ = match opened {
-            Ok((link, socket)) => {
-                self.shared.keep_socket(socket);
-                self.link = Some(link);
-                self.shared.with(|core, effects| {
-                    core.input_of(attempt, Input::Phase(Phase::Handshake), now, effects)
-                })
-            }
-            Err(failure) => self
-                .shared
-                .with(|core, effects| core.input_of(attempt, Input::Failed(failure), now, effects)),
-        };
-    }
-
-    fn input<'i>(&self, input: impl FnOnce() -> Input<'i>) {
-        let attempt = match (&self.dial, &self.link) {
-            (Some(dial), _) => dial.attempt,
-            (None, Some(link)) => link.attempt(),
-            (None, None) => return,
-        };
-        let now = now();
-        let _ = self.shared.with(|core, effects| core.input_of(attempt, input(), now, effects));
-    }
-
-    fn read(&mut self, read: Read) {
-        if let Some(link) = &mut self.link {
-            link.take_in(self.shared, read, now());
+    /// Parts from whatever link there is, for a farewell in the background.
+    fn part(&mut self, code: Option<u16>, farewell: bool) {
+        self.probe = None;
+        self.forgotten = None;
+        if let Some(polling) = self.polling.take() {
+            polling.part(farewell);
         }
+        if let Some(Road::Open(link)) = self.main.take() {
+            // Without unwritten bytes it is not the writer; a caller that is reports by itself.
+            if !link.unwritten().is_empty() {
+                let _ = self.shared.with(|core, effects| {
+                    core.give_back(link.number(), link.unwritten(), 0, effects);
+                });
+            }
+            if farewell {
+                tokio::spawn(link.part(code));
+            }
+        }
+        self.shared.forget_socket();
     }
 
-    /// Writes what the link has to write; true if that got on.
+    /// Writes what the links have to write; true if that got on.
     fn write(&mut self) -> bool {
-        let Some(link) = &mut self.link else { return false };
-        link.write(self.shared)
+        let mut busy = false;
+        for road in [&mut self.main, &mut self.probe] {
+            if let Some(Road::Open(link)) = road {
+                busy |= link.write(self.shared);
+            }
+        }
+        busy
     }
 
-    fn poll(&mut self, context: &mut Context<'_>, plan: &Plan, busy: bool) -> Poll<Wake> {
+    fn poll(&mut self, context: &mut Context<'_>, read: bool, busy: bool) -> Poll<Wake> {
         let mut turn = busy;
         while let Poll::Ready(ready) = self.doorbell.poll_read_ready(context) {
             let Ok(mut guard) = ready else { break };
@@ -244,25 +254,22 @@ impl<'a> Driver<'a> {
             let _ = self.shared.deliver_interrupt();
             turn = true;
         }
-        if let Some(dial) = &mut self.dial {
-            if let Poll::Ready(Some(phase)) = dial.phases.poll_recv(context) {
-                return Poll::Ready(Wake::Phase(phase));
+        if let Some(road) = &mut self.main {
+            if let Poll::Ready(progress) = road.poll(context, read) {
+                return Poll::Ready(Wake::Main(progress));
             }
-            if let Poll::Ready(outcome) = dial.dialing.as_mut().poll(context) {
-                return Poll::Ready(Wake::Dialed(outcome));
-            }
-            // The dial may have reached a step just now.
-            if let Poll::Ready(Some(phase)) = dial.phases.poll_recv(context) {
-                return Poll::Ready(Wake::Phase(phase));
-            }
+            turn |= road.poll_writable(context);
         }
-        if let Some(link) = &mut self.link {
-            if (plan.read || link.is_broken())
-                && let Poll::Ready(read) = link.poll_read(context)
-            {
-                return Poll::Ready(Wake::Read(read));
+        if let Some(road) = &mut self.probe {
+            if let Poll::Ready(progress) = road.poll(context, true) {
+                return Poll::Ready(Wake::Probe(progress));
             }
-            turn |= link.poll_writable(context);
+            turn |= road.poll_writable(context);
+        }
+        if let Some(polling) = &mut self.polling
+            && let Poll::Ready(step) = polling.poll(context, read)
+        {
+            return Poll::Ready(Wake::Polling(step));
         }
         turn |= self.timer.as_mut().poll(context).is_ready();
         if turn { Poll::Ready(Wake::Turn) } else { Poll::Pending }

@@ -8,10 +8,13 @@
 
 use std::collections::VecDeque;
 
-use crate::message::Message;
+use crate::message::{Message, MessageKind};
 use crate::options::Overflow;
 use crate::packet::socket::BlockLayout;
 use crate::session::{Parcel, Part, Text};
+
+#[cfg(test)]
+mod tests;
 
 /// The name and arguments of one message, laid out as `name NUL args NUL`, with its buffers.
 #[derive(Debug, Default)]
@@ -68,12 +71,15 @@ struct Entry {
     extra: Option<Box<Extra>>,
 }
 
-/// What only events with buffers, or large ones, have.
+/// What only events with buffers, large ones, and state messages have.
 enum Extra {
     /// Name, arguments and small buffers stand in the chunk.
     InChunk { args_len: usize, parts: Vec<Part> },
     /// All stands in a block of its own.
     Own(Block),
+    /// No event: what became of the connection. It has a block of its own, because it may go
+    /// before events whose text stands in the chunk already.
+    State(MessageKind, Block),
 }
 
 impl Entry {
@@ -82,9 +88,13 @@ impl Entry {
         let outside = match self.extra.as_deref() {
             None => 0,
             Some(Extra::InChunk { parts, .. }) => parts.iter().map(Part::outside).sum(),
-            Some(Extra::Own(block)) => block.len(),
+            Some(Extra::Own(block) | Extra::State(_, block)) => block.len(),
         };
         self.size as usize + outside
+    }
+
+    fn is_event(&self) -> bool {
+        !matches!(self.extra.as_deref(), Some(Extra::State(..)))
     }
 }
 
@@ -221,7 +231,23 @@ impl Inbox {
         Pushed::Queued { dropped }
     }
 
-    /// Takes the oldest event. The message is made here, in the thread that takes it: memory that
+    /// Takes in a state message: a JSON array of what is told. It is always taken and never makes
+    /// an event go; it stands behind the events that have come and before those that are held back.
+    pub fn push_state(&mut self, kind: MessageKind, args: &str) {
+        let mut bytes = Vec::with_capacity(args.len() + 2);
+        bytes.push(0);
+        bytes.extend_from_slice(args.as_bytes());
+        bytes.push(0);
+        let block = Block { bytes, layout: layout(0, args.len()), parts: None };
+        let extra = Some(Box::new(Extra::State(kind, block)));
+        let entry = Entry { size: 0, name_len: 0, answer: None, extra };
+        self.cost += entry.bytes() + OVERHEAD;
+        self.entries.insert(self.entries.len() - self.held, entry);
+        self.cost_max = self.cost_max.max(self.cost);
+        self.fill();
+    }
+
+    /// Takes the oldest event or state message. The message is made here, in the thread that takes it: memory that
     /// one thread makes and another frees costs several times as much.
     #[inline]
     pub fn pop(&mut self) -> Option<Box<Message>> {
@@ -229,6 +255,12 @@ impl Inbox {
             return None;
         }
         let entry = self.entries.pop_front()?;
+        Some(self.unpack(entry))
+    }
+
+    /// Makes the message of an entry that was taken out, the oldest of those whose text is in a chunk.
+    #[inline]
+    fn unpack(&mut self, entry: Entry) -> Box<Message> {
         if self.entries.is_empty() && self.entries.capacity() > ENTRIES_KEPT {
             self.entries = VecDeque::new();
         }
@@ -240,7 +272,7 @@ impl Inbox {
         let Some(extra) = entry.extra else {
             let bytes = self.consume(size);
             let block = Block { bytes, layout: layout(name_len, size - name_len - 2), parts: None };
-            return Some(Message::event(block, answer));
+            return Message::event(block, answer);
         };
         let block = match *extra {
             Extra::InChunk { args_len, parts } => {
@@ -248,8 +280,9 @@ impl Inbox {
                 Block { bytes, layout: layout(name_len, args_len), parts: Some(Box::new(parts)) }
             }
             Extra::Own(block) => block,
+            Extra::State(kind, block) => return Message::state(kind, block),
         };
-        Some(Message::event(block, answer))
+        Message::event(block, answer)
     }
 
     /// Hands out from now on what was held back.
@@ -276,18 +309,22 @@ impl Inbox {
 
     /// Drops everything and says how many events that were.
     pub fn clear(&mut self) -> u64 {
-        let dropped = self.entries.len() as u64;
+        let dropped = self.entries.iter().filter(|entry| entry.is_event()).count();
         self.entries.clear();
         self.chunks.clear();
         self.held = 0;
         self.cost = 0;
         self.full = false;
-        dropped
+        dropped as u64
     }
 
+    /// Drops the oldest event; state messages stay.
     fn drop_front(&mut self) -> bool {
-        self.held = self.held.min(self.entries.len().saturating_sub(1));
-        self.pop().is_some()
+        let Some(index) = self.entries.iter().position(Entry::is_event) else { return false };
+        self.held = self.held.min(self.entries.len() - index - 1);
+        let Some(entry) = self.entries.remove(index) else { return false };
+        drop(self.unpack(entry));
+        true
     }
 
     fn chunk_with_room(&mut self, bytes: usize) -> &mut Vec<u8> {
@@ -365,116 +402,4 @@ impl Block {
 
 fn layout(name_len: usize, args_len: usize) -> BlockLayout {
     BlockLayout { name_start: 0, name_len, args_start: name_len + 1, args_len }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::packet::socket;
-
-    fn push(inbox: &mut Inbox, text: &str) -> Pushed {
-        let packet = socket::parse(text).unwrap();
-        inbox.push(
-            Parcel::Plain { packet: &packet, text: Text::Here(text.as_bytes()) },
-            None,
-            false,
-            false,
-        )
-    }
-
-    fn number(message: &Message) -> usize {
-        message.args().trim_matches(['[', ']']).parse().unwrap()
-    }
-
-    #[test]
-    fn events_come_out_in_order_and_the_memory_stays_flat() {
-        let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
-        let (mut next_in, mut next_out) = (0, 0);
-        for round in 0..2000 {
-            for _ in 0..(round % 97) {
-                push(&mut inbox, &format!("2[\"number\",{next_in}]"));
-                next_in += 1;
-            }
-            for _ in 0..(round % 97) {
-                assert_eq!(number(&inbox.pop().unwrap()), next_out);
-                next_out += 1;
-            }
-            assert!(inbox.chunks.len() <= 2);
-        }
-        assert!(inbox.is_empty());
-        assert_eq!(inbox.cost(), 0);
-    }
-
-    #[test]
-    fn one_event_may_exceed_the_limit_and_then_reading_pauses() {
-        let mut inbox = Inbox::new(100, Overflow::Pause);
-        assert!(!inbox.is_full());
-        push(&mut inbox, &format!("2[\"n\",\"{}\"]", "x".repeat(500)));
-        assert!(inbox.is_full());
-        inbox.pop().unwrap();
-        assert!(!inbox.is_full());
-    }
-
-    #[test]
-    fn reading_goes_on_when_half_of_the_limit_is_free() {
-        let mut inbox = Inbox::new(4 * (OVERHEAD + 5), Overflow::Pause);
-        for n in 0..4 {
-            assert!(!inbox.is_full());
-            push(&mut inbox, &format!("2[\"\",{n}]"));
-        }
-        assert!(inbox.is_full());
-        inbox.pop().unwrap();
-        assert!(inbox.is_full());
-        inbox.pop().unwrap();
-        assert!(!inbox.is_full());
-    }
-
-    #[test]
-    fn drop_newest_keeps_the_oldest_and_drop_oldest_the_newest() {
-        let mut inbox = Inbox::new(2 * OVERHEAD, Overflow::DropNewest);
-        let fates: Vec<_> = (0..4).map(|n| push(&mut inbox, &format!("2[\"n\",{n}]"))).collect();
-        assert_eq!(fates[2..], [Pushed::Dropped, Pushed::Dropped]);
-        assert_eq!(number(&inbox.pop().unwrap()), 0);
-
-        let mut inbox = Inbox::new(2 * OVERHEAD, Overflow::DropOldest);
-        for n in 0..4 {
-            push(&mut inbox, &format!("2[\"n\",{n}]"));
-        }
-        assert_eq!(number(&inbox.pop().unwrap()), 2);
-        assert_eq!(number(&inbox.pop().unwrap()), 3);
-        assert!(inbox.pop().is_none());
-    }
-
-    #[test]
-    fn a_limit_of_zero_with_drop_newest_keeps_nothing() {
-        let mut inbox = Inbox::new(0, Overflow::DropNewest);
-        assert_eq!(push(&mut inbox, "2[\"n\",1]"), Pushed::Dropped);
-        assert!(inbox.pop().is_none());
-    }
-
-    #[test]
-    fn what_is_held_back_is_not_handed_out_before_its_release() {
-        let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
-        push(&mut inbox, "2[\"n\",0]");
-        let packet = socket::parse("2[\"n\",1]").unwrap();
-        let early = Parcel::Plain { packet: &packet, text: Text::Here(b"2[\"n\",1]") };
-        inbox.push(early, None, true, false);
-        assert_eq!(number(&inbox.pop().unwrap()), 0);
-        assert!(inbox.pop().is_none());
-        inbox.release();
-        assert_eq!(number(&inbox.pop().unwrap()), 1);
-    }
-
-    #[test]
-    fn dropping_what_is_held_back_keeps_the_rest() {
-        let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
-        push(&mut inbox, "2[\"n\",0]");
-        let packet = socket::parse("2[\"n\",1]").unwrap();
-        let early = Parcel::Plain { packet: &packet, text: Text::Here(b"2[\"n\",1]") };
-        inbox.push(early, None, true, false);
-        assert_eq!(inbox.drop_held(), 1);
-        assert_eq!(number(&inbox.pop().unwrap()), 0);
-        assert!(inbox.pop().is_none());
-        assert_eq!(inbox.cost(), 0);
-    }
 }

@@ -9,9 +9,9 @@
 //!
 //! ```text
 //!  application threads         one lock, held for memory only             driver (the client's own thread, tokio)
-//!  emit call ack leave ─────▶ Session ──Transmit──▶ outbox ──frames──▶ transport ──bytes──▶ net ─▶ socket
+//!  emit call ack leave ─────▶ Session ──Transmit──▶ outbox ──frames, POSTs──▶ transport ──bytes──▶ net ─▶ socket
 //!  receive ◀──────park────── inbox ◀──Event── Session ◀──Input── transport ◀──bytes── net ◀──── socket
-//!                     Effects, run after unlocking               timer, dial ◀──Action── Session
+//!                     Effects, run after unlocking               timer, dial, poll, probe ◀──Action── Session
 //! ```
 //!
 //! | layer | knows | refuses to know |
@@ -20,13 +20,13 @@
 //! | [`client`], [`message`], [`outgoing`] | the Rust API: checks arguments, enters the monitor, waits | sockets |
 //! | [`monitor`] | the lock, `Effects` (wakes, a kick for the driver, a caller's write, log lines) run after unlocking | the protocol |
 //! | [`core`](mod@core) | what the lock guards: carries what one part decides to the others | sockets, clocks |
-//! | [`sleepers`], [`gate`], [`turnstile`] | who waits, each in a parking place of its own, until when. The only places that block | why they wait |
+//! | [`sleepers`], [`gate`], [`turnstile`], [`prepare`] | who waits, each in a parking place of its own, until when; the program's functions, one call at a time. The only places that block | why they wait |
 //! | [`inbox`], [`outbox`] | order and limits of what waits for the program and for the network | the protocol |
-//! | [`session`] | the whole protocol, as (state, input, now) -> outputs: handshake, heartbeat, namespace, acks, reassembly, leaving | clock, randomness, threads, sockets |
+//! | [`session`] | the whole protocol, as (state, input, now) -> outputs: handshake, heartbeat, upgrade, namespace, acks, reassembly, reconnection, leaving | clock, randomness, threads, sockets |
 //! | [`packet`], [`json`] | text and bytes <-> packets | state |
-//! | [`transport`] | Engine.IO packets <-> websocket frames | Socket.IO |
-//! | [`net`], [`url`] | dialling: names, TCP; headers | Engine.IO |
-//! | [`driver`] | the client's thread: a tokio current-thread runtime, one loop of socket, timer and action | what to do: it asks the session |
+//! | [`transport`] | Engine.IO packets <-> websocket frames or HTTP bodies | Socket.IO |
+//! | [`net`], [`url`] | one `dial` for both transports: names, TCP, TLS; HTTP requests, headers, cookies | Engine.IO |
+//! | [`driver`] | the client's thread: a tokio current-thread runtime, one loop of links, timer and orders | what to do: it asks the session |
 //! | [`sys`] | all that differs by system | everything else |
 
 pub mod callback;
@@ -46,6 +46,7 @@ pub mod options;
 pub mod outbox;
 pub mod outgoing;
 pub mod packet;
+pub mod prepare;
 pub mod session;
 pub mod sleepers;
 pub mod sys;

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod state;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,9 +26,13 @@ pub enum MessageKind {
     Event = 0,
     /// The server's answer to a call.
     Reply = 1,
+    /// The namespace is connected, for the first time or again.
+    Connected = 2,
+    /// The connection ended, or what followed its end.
+    Disconnected = 3,
 }
 
-/// An event from the server, or the answer to a call.
+/// An event from the server, the answer to a call, or what became of the connection.
 pub struct Message {
     block: Block,
     kind: MessageKind,
@@ -47,6 +53,11 @@ impl Message {
     #[inline]
     pub fn event(block: Block, answer: Option<AnswerTo>) -> Box<Self> {
         Message::new(block, MessageKind::Event, answer)
+    }
+
+    /// What became of the connection; such a message wants no answer.
+    pub fn state(kind: MessageKind, block: Block) -> Box<Self> {
+        Message::new(block, kind, None)
     }
 
     /// The message goes to the program, which can answer it from now on.
@@ -70,7 +81,7 @@ impl Message {
         &self.block.bytes[layout.name_start..layout.name_start + layout.name_len]
     }
 
-    /// The event's name; empty for a reply.
+    /// The event's name; empty for what is no event.
     pub fn name(&self) -> &str {
         // The text came as checked UTF-8; were it not, the name would be of no use anyway.
         std::str::from_utf8(self.event_bytes()).unwrap_or_default()

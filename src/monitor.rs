@@ -14,9 +14,10 @@ use std::thread::JoinHandle;
 
 use crate::core::Core;
 use crate::driver;
-use crate::error::{Failure, Status};
+use crate::error::{Failure, Phase, Status};
 use crate::log::{Level, Log};
-use crate::net::wire::Wire;
+use crate::net::stream::Stream;
+use crate::prepare::Preparer;
 use crate::session::Moment;
 use crate::sleepers::{Place, Queue, Timeout};
 use crate::sys::{self, Signal};
@@ -26,6 +27,10 @@ pub struct Shared {
     core: Mutex<Core>,
     /// Where the client's lines go.
     pub log: Log,
+    /// The program's function that goes before each attempt.
+    pub prepare: Preparer,
+    /// The thread that calls it.
+    preparing: Mutex<Option<JoinHandle<()>>>,
     /// The fork generation in which the client was made.
     generation: u64,
     /// An interrupt that nobody has taken yet.
@@ -109,6 +114,8 @@ impl Shared {
         Arc::new(Shared {
             core: Mutex::new(core),
             log,
+            prepare: Preparer::new(),
+            preparing: Mutex::new(None),
             generation: sys::generation(),
             interrupt: AtomicBool::new(false),
             signal: OnceLock::new(),
@@ -320,15 +327,55 @@ impl Shared {
             return self.close_in_child();
         }
         self.begin_close();
+        // It may still use the client.
+        self.prepare.wait_until_idle();
         let thread = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // Its own panic was caught and reported; there is nothing else to learn from it.
             let _ = thread.join();
         }
+        let preparing = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = preparing.filter(|_| !self.prepare.is_running_here()) {
+            let _ = thread.join();
+        }
+    }
+
+    /// Has the program's function called for the attempt with this ticket, on a thread of its own.
+    /// None is left of an earlier time, or that one is ending.
+    pub fn start_prepare(self: &Arc<Self>, ticket: u64) {
+        let this = Arc::clone(self);
+        let started = sys::spawn_quiet("sio-prepare", move || {
+            guarded(&this, || this.run_prepare(ticket));
+        });
+        match started {
+            Ok(thread) => {
+                *self.preparing.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+            }
+            Err(error) => {
+                let code = error.raw_os_error().unwrap_or(0);
+                let failure = Denied::System(code).failure().in_phase(Phase::Prepare);
+                let now = driver::now();
+                let _ = self.with(|core, fx| core.prepared(ticket, Err(failure), now, fx));
+            }
+        }
+    }
+
+    fn run_prepare(&self, first: u64) {
+        let mut ticket = first;
+        loop {
+            let outcome = self.prepare.run();
+            let now = driver::now();
+            let next = self.with(|core, fx| core.prepared(ticket, Ok(outcome), now, fx));
+            match next {
+                Ok(Some(next)) => ticket = next,
+                _ => return,
+            }
+        }
     }
 
     /// Has all who wait return, and the driver end, without waiting for that.
     pub fn begin_close(&self) {
+        self.prepare.remove();
         let _ = self.with(|core, effects| core.free(effects));
         self.wake_everybody();
     }
@@ -390,7 +437,7 @@ pub struct Effects<'a> {
 /// Framed bytes that the caller hands to the system itself.
 pub struct CallerWrite {
     /// The socket.
-    pub wire: Wire,
+    pub wire: Stream,
     /// The bytes.
     pub bytes: Vec<u8>,
     /// The connection that they belong to.

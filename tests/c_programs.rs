@@ -46,6 +46,8 @@ programs! {
     lifecycle: Servers::SilentAndDeaf;
     log: Servers::Real;
     messages: Servers::Exact;
+    prepare: Servers::SilentAndDeaf;
+    process: Servers::Real;
     threads: Servers::Real;
 }
 

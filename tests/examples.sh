@@ -32,8 +32,19 @@ ack_said=$("$bin/ack" "$url")
 check "ack answers the question" has "$ack_said" "the product of 6 and 7, answering [42]"
 check "the server takes its answer as right" has "$ack_said" 'verdict ["right"]'
 
+options_said=$("$bin/options" "$url")
+check "options is let in, with header and ticket as they were set" has "$options_said" \
+    'the server knows [{"client":"the options example","ticket":"'
+tickets() { same 2 "$(printf '%s\n' "$options_said" | sed -n 's/.*"ticket":"\([^"]*\)"}\].*/\1/p' | sort -u | grep -c .)"; }
+check "and brings a new ticket to each attempt" tickets
+names_file() {
+    if "$bin/options" "https${url#http}" "$work/no such file.pem" >"$work/options" 2>&1; then return 1; fi
+    has "$(cat "$work/options")" "no such file.pem"
+}
+check "options names a file that it cannot read" names_file
+
 # What the first thread keeps of itself until the end of the process is "possibly lost", once.
-for program in hello ack demo; do
+for program in hello ack options demo; do
     check "$program passes valgrind: no error, no leak" \
         valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect \
         --errors-for-leak-kinds=definite,indirect --error-exitcode=99 "$bin/$program" "$url"
@@ -80,9 +91,59 @@ check "chat ends well at the end of its input" wait "$red"
 until_said "$work/blue.said" 'red "🚀": The last words, without an end of line'
 check "its last words have arrived" true
 
+"$bin/interrupt" "$url" >"$work/interrupt" 2>&1 &
+interrupted=$!
+server_pids="$server_pids $interrupted"
+until_said "$work/interrupt" "connected"
+printf '%s\n' 'Somebody types.' >&8
+until_said "$work/interrupt" 'message [{"name":"blue\\","text":"Somebody types."}]'
+check "interrupt shows what arrives" true
+kill -INT "$interrupted"
+check "interrupt ends well at a signal" wait "$interrupted"
+check "it has taken leave" has "$(cat "$work/interrupt")" "taking leave"
+
+# A server that ends and begins again, at the same port.
+port=${url##*:}
+"$bin/reconnect" "$url" >"$work/reconnect" 2>&1 &
+reconnecting=$!
+server_pids="$server_pids $reconnecting"
+until_said "$work/reconnect" 'greeting ["Hello, once more!"]'
+check "reconnect tells the server what it has to know" has "$(cat "$work/reconnect")" "connected as"
+
 stop_server
 loses_server() { if wait "$blue"; then return 1; fi; has "$(cat "$work/blue.said")" "the connection is lost"; }
 check "chat ends, and says so, when the server goes away" loses_server
+
+times_said() { grep -c -F -- "$2" "$1" || true; }
+until_said_times() {
+    tries=0
+    until [ "$(times_said "$1" "$2")" -ge "$3" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 300 ] || { cat "$1" >&2; fail "\"$2\" was not said $3 times"; }
+        sleep 0.1
+    done
+}
+until_said "$work/reconnect" "trying again in"
+check "reconnect says that the connection is lost, and what follows" \
+    has "$(cat "$work/reconnect")" "disconnected, transport "
+start_server "$DEMO_SERVER" --until-eof --port "$port"
+until_said_times "$work/reconnect" 'greeting ["Hello, once more!"]' 2
+check "it is there again when the server is, and tells it anew" kill -0 "$reconnecting"
+kill -INT "$reconnecting"
+check "reconnect ends well at a signal" wait "$reconnecting"
+stop_server
+"$bin/reconnect" "$url" >"$work/reconnect" 2>&1 &
+reconnecting=$!
+server_pids="$server_pids $reconnecting"
+until_said "$work/reconnect" "connecting to"
+sleep 0.5
+start_server "$DEMO_SERVER" --until-eof --port "$port"
+until_said "$work/reconnect" "connected as"
+check "reconnect may be started before the server" kill -0 "$reconnecting"
+stop_server
+until_said "$work/reconnect" "trying again in"
+kill -INT "$reconnecting"
+check "it ends well while it tries again" wait "$reconnecting"
 
 unreachable() {
     example=$1
@@ -92,6 +153,8 @@ unreachable() {
 }
 check "hello says that no server is there" unreachable hello
 check "ack says that no server is there" unreachable ack
+check "options says that no server is there" unreachable options
+check "interrupt says that no server is there" unreachable interrupt
 check "binary says that no server is there" unreachable binary receive "$work/copy"
 check "chat says that no server is there" unreachable chat red
 

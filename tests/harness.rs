@@ -153,6 +153,7 @@ fn obeys_its_options(kind: Kind) {
         ping_timeout: Some(Duration::from_millis(500)),
         max_payload: Some(5000),
         path: Some("/elsewhere/".to_owned()),
+        ..Options::default()
     };
     let server = Server::start(kind, options);
     let mut websocket = Client::websocket(server.port(), "/elsewhere/").expect("a websocket");

@@ -108,6 +108,12 @@ static const char with_buffer[] = "[\"photo.png\", " SIO_PLACEHOLDER(0) "]";
 #if SIO_VERSION_NUMBER < 0x000100
 #error "the preprocessor can compare versions"
 #endif
+static int on_prepare(void *user, sio_client *client)
+{
+    (void)user;
+    return sio_client_set(client, SIO_OPT_AUTH, "{}");
+}
+
 static void on_log(void *user, int level, const char *line)
 {
     (void)user;
@@ -122,6 +128,7 @@ int main(void)
     sio_message *reply;
     int status;
 
+    sio_client_set_prepare(client, on_prepare, NULL);
     sio_client_set_log(client, SIO_LOG_WARN, on_log, NULL);
     sio_client_set(client, SIO_OPT_NAMESPACE, "/");
     status = sio_client_call(client, "photo", with_buffer, &buffer, 1, SIO_FOREVER, &reply);
@@ -148,7 +155,7 @@ fn generate() -> String {
     fill(after, "@OPTIONS@", &TABLE.iter().map(row).collect::<Vec<_>>().join("\n"));
     let mut builder = cbindgen::Builder::new().with_config(config);
     // The order of the header.
-    for source in ["arguments", "handle", "status", "client", "message", "json"] {
+    for source in ["arguments", "handle", "callbacks", "status", "client", "message", "json"] {
         builder = builder.with_src(root.join(format!("src/ffi/{source}.rs")));
     }
     let mut header = Vec::new();

@@ -4,11 +4,11 @@
 
 use std::time::Instant;
 
-use sio::client::Client;
-
 use crate::common::Kind;
 use crate::harness::{LONG, good, round_trip, server};
-use crate::{Table, own};
+use crate::own::Used;
+use crate::table::{Progress, Table};
+use crate::ways::{Way, server_name};
 
 const CYCLES: usize = 1000;
 
@@ -19,31 +19,42 @@ const WARM: usize = 50;
 const FLAT: u64 = 512;
 
 pub fn run(table: &mut Table) {
-    for kind in Kind::all() {
-        let url = server(kind).url();
-        cycle(&url, WARM);
-        let before = (own::descriptors(), own::threads(), own::resident());
-        let begin = Instant::now();
-        for _ in 0..5 {
-            cycle(&url, CYCLES / 5);
-            println!("     {kind:?}: {} KiB in use", own::resident());
+    for kind in table.kinds() {
+        for way in Way::ALL {
+            cycles(table, kind, way, true);
         }
-        let each = begin.elapsed() / CYCLES as u32;
-        let after = (own::descriptors(), own::threads(), own::resident());
-        let is_good = before.0 == after.0 && before.1 == after.1 && after.2 <= before.2 + FLAT;
-        let result = format!(
-            "descriptors {} before, {} after; threads {}, {}; KiB in use {}, {}; {each:.1?} each",
-            before.0, after.0, before.1, after.1, before.2, after.2
-        );
-        table.row(format!("{CYCLES} cycles {kind:?}"), result, is_good);
+        // Freed while it is connected, without a word to the server.
+        cycles(table, kind, Way::Settled(crate::common::Carriage::Polling), false);
+        cycles(table, kind, Way::Amid, false);
     }
 }
 
-fn cycle(url: &str, times: usize) {
-    for _ in 0..times {
-        let client = Client::new();
-        good(&client, client.connect(Some(url), LONG));
+fn cycles(table: &mut Table, kind: Kind, way: Way, leaves: bool) {
+    let count = table.runs(CYCLES);
+    let how = if leaves { "" } else { ", free alone" };
+    let what = format!("cycles {}, {}{how}", server_name(kind), way.name());
+    let url = server(kind).url();
+    let mut progress = Progress::new(&what, count);
+    (0..WARM).for_each(|_| cycle(&url, way, leaves));
+    let before = Used::now();
+    let begin = Instant::now();
+    for i in 0..count {
+        cycle(&url, way, leaves);
+        progress.tell(i + 1, || Used::now().told());
+    }
+    let each = begin.elapsed() / count as u32;
+    let after = Used::now();
+    let saw = format!("{before} before; {after} after {count}; {each:.1?} each");
+    let must = format!("as before, {FLAT} KiB more at most");
+    table.row(what, saw, must, after.is_within(before, 0, FLAT));
+}
+
+fn cycle(url: &str, way: Way, leaves: bool) {
+    let client = way.connect(url, &[]);
+    if way != Way::Amid {
         round_trip(&client);
+    }
+    if leaves {
         good(&client, client.disconnect(LONG));
     }
 }

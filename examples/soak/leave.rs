@@ -8,37 +8,48 @@ use serde_json::Value;
 use sio::client::Client;
 use sio::error::Status;
 
-use crate::Table;
-use crate::common::Kind;
-use crate::harness::{LONG, connect, connect_to, emit, eventually, next, server, tally, unique};
+use crate::common::{Carriage, Kind};
+use crate::harness::{LONG, connect, emit, eventually, next, server, tally, unique};
+use crate::table::{Progress, Table, spread};
+use crate::ways::{Way, server_name};
 
 const RUNS: usize = 100;
 
 pub fn run(table: &mut Table) {
-    for kind in Kind::all() {
+    for kind in table.kinds() {
         let watch = connect(kind);
-        for flooded in [false, true] {
+        for way in Way::ALL {
             for count in [1, 5, 50, 1000] {
-                let what = if flooded { "under a flood" } else { "plain" };
-                let what = format!("leave {kind:?}, {what}, {count} emits");
-                let mut sum = Sum::default();
-                for run in 0..RUNS {
-                    if run == RUNS / 2 {
-                        println!("     {what}: half");
-                    }
-                    sum.add(leave(&watch, kind, flooded, count), count);
-                }
-                table.row(what, sum.told(), sum.is_good());
+                leaves(table, &watch, kind, way, false, count);
+            }
+        }
+        for way in [Carriage::Polling, Carriage::WebSocket].map(Way::Settled) {
+            for count in [1, 5, 50, 1000] {
+                leaves(table, &watch, kind, way, true, count);
             }
         }
     }
+}
+
+fn leaves(table: &mut Table, watch: &Client, kind: Kind, way: Way, flooded: bool, count: usize) {
+    let flood = if flooded { ", under a flood" } else { "" };
+    let what = format!("leave {}, {}{flood}, {count} emits", server_name(kind), way.name());
+    let runs = table.runs(RUNS);
+    let mut progress = Progress::new(&what, runs);
+    let mut sum = Sum::default();
+    for run in 0..runs {
+        sum.add(leave(watch, kind, way, flooded, count), count);
+        progress.at(run + 1);
+    }
+    let good = sum.complete == runs && sum.confirmed == runs;
+    table.row(what, sum.told(), format!("{runs} all received, {runs} confirmed"), good);
 }
 
 #[derive(Default)]
 struct Sum {
     complete: usize,
     confirmed: usize,
-    slowest: Duration,
+    times: Vec<Duration>,
     first_miss: Option<String>,
 }
 
@@ -50,22 +61,17 @@ impl Sum {
             && tally["reason"] == "client namespace disconnect";
         self.complete += usize::from(complete);
         self.confirmed += usize::from(status.is_none());
-        self.slowest = self.slowest.max(took);
+        self.times.push(took);
         if !complete || status.is_some() {
             self.first_miss.get_or_insert(format!("{status:?} after {took:?}, {tally}"));
         }
     }
 
-    fn is_good(&self) -> bool {
-        self.complete == RUNS && self.confirmed == RUNS
-    }
-
-    fn told(&self) -> String {
-        let Sum { complete, confirmed, slowest, first_miss } = self;
-        let miss = first_miss.as_ref().map(|miss| format!("; {miss}")).unwrap_or_default();
-        format!(
-            "{complete} of {RUNS} all received, {confirmed} confirmed, slowest {slowest:.1?}{miss}"
-        )
+    fn told(mut self) -> String {
+        let miss = self.first_miss.map(|miss| format!("; {miss}")).unwrap_or_default();
+        let (complete, confirmed) = (self.complete, self.confirmed);
+        let times = spread(&mut self.times);
+        format!("{complete} all received, {confirmed} confirmed, {times}{miss}")
     }
 }
 
@@ -75,13 +81,13 @@ struct Left {
     tally: Value,
 }
 
-fn leave(watch: &Client, kind: Kind, flooded: bool, count: usize) -> Left {
+fn leave(watch: &Client, kind: Kind, way: Way, flooded: bool, count: usize) -> Left {
     let name = unique("leaves");
     let auth = format!("{{\"name\":\"{name}\"}}");
     let overflow = if flooded { "drop_newest" } else { "pause" };
     let options =
         [("auth", auth.as_str()), ("receive_overflow", overflow), ("receive_limit", "1000000")];
-    let client = connect_to(&server(kind).url(), &options);
+    let client = way.connect(&server(kind).url(), &options);
     if flooded {
         emit(&client, "flood_forever", "[10000,false]");
         next(&client, "flood");

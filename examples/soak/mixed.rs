@@ -1,60 +1,69 @@
-//! A million events, text and binary mixed: all received whole and in order, memory flat; by a reader
-//! that is quick, and by one that is slow and has the server wait.
+//! A million events, text and binary mixed: all received whole and in order, memory flat, on both
+//! transports; by a reader that is quick, and by one that is slow and has the server wait.
 
 #![forbid(unsafe_code)]
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::Kind;
+use crate::common::{Carriage, Kind};
 use crate::content::{LARGEST, check_mixed};
-use crate::harness::{connect_to, emit, good, next, server, stat};
-use crate::{Table, own};
-
-const EVENTS: usize = 1_000_000;
-
-/// Events after which the memory in use is what it takes to go on.
-const WARM: usize = EVENTS / 10;
+use crate::harness::{LONG, emit, good, next, server, stat};
+use crate::own;
+use crate::table::{Progress, Table};
+use crate::ways::{Way, server_name};
 
 /// So much more may be in use later, in KiB.
 const FLAT: u64 = 2 * 1024;
 
 pub fn run(table: &mut Table) {
-    for kind in [Kind::Oxide, Kind::Node] {
-        receive(table, kind, "a quick reader", 8 << 20, Duration::ZERO);
-        receive(table, kind, "a slow reader", 1 << 20, Duration::from_millis(4));
+    for kind in table.kinds().into_iter().filter(|kind| !kind.is_python()) {
+        for way in [Carriage::WebSocket, Carriage::Polling].map(Way::Settled) {
+            receive(table, kind, way, Reader { limit: 8 << 20, pause: Duration::ZERO });
+            let pause = Duration::from_millis(4);
+            receive(table, kind, way, Reader { limit: 1 << 20, pause });
+        }
     }
 }
 
-fn receive(table: &mut Table, kind: Kind, reader: &str, limit: usize, pause: Duration) {
-    let what = format!("mixed {kind:?}, {reader}");
+struct Reader {
+    limit: usize,
+    /// After every 200 events.
+    pause: Duration,
+}
+
+fn receive(table: &mut Table, kind: Kind, way: Way, Reader { limit, pause }: Reader) {
+    let reader = if pause.is_zero() { "a quick reader" } else { "a slow reader" };
+    let what = format!("mixed {}, {}, {reader}", server_name(kind), way.name());
+    // By polling each few hundred events are a request.
+    let events = if way == Way::Settled(Carriage::Polling) { 200_000 } else { 1_000_000 };
+    // Events after which the memory in use is what it takes to go on.
+    let warm_after = events / 10;
     let begin = Instant::now();
-    let client = connect_to(&server(kind).url(), &[("receive_limit", &limit.to_string())]);
-    emit(&client, "mixed", &format!("[{EVENTS}]"));
+    let mut progress = Progress::new(&what, events);
+    let client = way.connect(&server(kind).url(), &[("receive_limit", &limit.to_string())]);
+    emit(&client, "mixed", &format!("[{events}]"));
     let (mut warm, mut most) = (0, 0);
     let mut wrong = None;
-    for i in 0..EVENTS {
+    for i in 0..events {
         let message = next(&client, "mixed");
         wrong = wrong.or(check_mixed(i, LARGEST, &message).err());
         if i % 200 == 0 && !pause.is_zero() {
             thread::sleep(pause);
         }
-        if i == WARM {
+        if i == warm_after {
             warm = own::resident();
         }
-        if i > WARM && i % 1000 == 0 {
+        if i > warm_after && i % 1000 == 0 {
             most = most.max(own::resident());
-        }
-        if i % (EVENTS / 5) == 0 {
-            let (resident, after) = (own::resident(), begin.elapsed());
-            println!("     {what}: {i} received after {after:.0?}, {resident} KiB in use");
+            progress.tell(i, || format!("{} KiB in use", own::resident()));
         }
     }
     let done = next(&client, "mixed_done");
-    good(&client, client.disconnect(crate::harness::LONG));
+    good(&client, client.disconnect(LONG));
     let queued = stat(&client, "receive_queued_bytes_max");
-    let rate = EVENTS as f64 / begin.elapsed().as_secs_f64();
-    let complete = wrong.is_none() && done.args() == format!("[{EVENTS}]");
+    let rate = events as f64 / begin.elapsed().as_secs_f64();
+    let complete = wrong.is_none() && done.args() == format!("[{events}]");
     // The queue was at its limit, or it was no slow reader.
     let slow = pause.is_zero() || queued >= limit as u64;
     let bounded = queued < limit as u64 + 10_000;
@@ -62,10 +71,12 @@ fn receive(table: &mut Table, kind: Kind, reader: &str, limit: usize, pause: Dur
     let queue = if pause.is_zero() { limit as u64 / 1024 } else { 0 };
     let flat = most <= warm + FLAT + queue;
     let wrong = wrong.map(|what| format!("; {what}")).unwrap_or_default();
-    let result = format!(
-        "{EVENTS} events, {rate:.0} a second, {warm} KiB in use after a tenth, then at most {most}, \
+    let saw = format!(
+        "{events} events, {rate:.0} a second, {warm} KiB in use after a tenth, then at most {most}, \
          queue at most {} KiB{wrong}",
         queued / 1024
     );
-    table.row(what, result, complete && slow && bounded && flat);
+    let must =
+        format!("all whole and in order, {} KiB more, limit {} KiB", FLAT + queue, limit / 1024);
+    table.row(what, saw, must, complete && slow && bounded && flat);
 }

@@ -2,17 +2,51 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
 use std::fs;
 use std::time::Duration;
 
-/// Open descriptors.
-pub fn descriptors() -> usize {
-    count("/proc/self/fd")
+/// What would grow if something were not given back.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    pub descriptors: usize,
+    pub threads: usize,
+    /// Resident memory in KiB.
+    pub memory: u64,
 }
 
-/// Threads.
-pub fn threads() -> usize {
-    count("/proc/self/task")
+impl Used {
+    pub fn now() -> Self {
+        let (descriptors, threads) = (count("/proc/self/fd"), count("/proc/self/task"));
+        Used { descriptors, threads, memory: resident() }
+    }
+
+    /// Each the larger of the two.
+    pub fn most(self, other: Used) -> Used {
+        Used {
+            descriptors: self.descriptors.max(other.descriptors),
+            threads: self.threads.max(other.threads),
+            memory: self.memory.max(other.memory),
+        }
+    }
+
+    /// Whether this is no more than it was, but for so many descriptors and threads, and KiB.
+    pub fn is_within(self, before: Used, more: usize, more_memory: u64) -> bool {
+        self.descriptors <= before.descriptors + more
+            && self.threads <= before.threads + more
+            && self.memory <= before.memory + more_memory
+    }
+
+    pub fn told(self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Used {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Used { descriptors, threads, memory } = self;
+        write!(f, "{descriptors} descriptors, {threads} threads, {memory} KiB")
+    }
 }
 
 /// Resident memory in KiB.

@@ -102,7 +102,8 @@ impl From<&str> for Json {
 pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) args: Vec<Json>,
-    pub(crate) ack: AckSender,
+    /// None if the client asked for no acknowledgement.
+    pub(crate) ack: Option<AckSender>,
 }
 
 impl FromMessage<LocalAdapter> for Call {
@@ -122,7 +123,7 @@ impl FromMessage<LocalAdapter> for Call {
             args.fill(&Vec::from(buffers));
         }
         let Json::Array(args) = args else { return Err(Unreadable) };
-        Ok(Call { name, args, ack })
+        Ok(Call { name, args, ack: id.map(|_| ack) })
     }
 }
 

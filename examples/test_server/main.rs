@@ -1,7 +1,8 @@
 //! The test protocol (`tests/servers/README.md`) on socketioxide, served by hyper on one thread.
 //!
-//! Owns: the process (options, the listening socket, its end). `protocol` owns the events,
-//! `connection` what a flood must know of the socket below, `json` arguments with binary in them.
+//! Owns: the process (options, the listening socket, its end). `protocol` owns the events, `service`
+//! what goes before each HTTP request, `connection` what a flood must know of the socket below, `json`
+//! arguments with binary in them.
 
 #![forbid(unsafe_code)]
 
@@ -10,17 +11,17 @@ mod content;
 mod json;
 mod protocol;
 mod records;
+mod service;
 
 use std::io::Read;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use socketioxide::{ParserConfig, SocketIo};
+use socketioxide::{ParserConfig, SocketIo, TransportType};
 
-use connection::{Connection, Watched};
+use connection::Watched;
+use service::{Door, Sessions};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::from_args()?;
@@ -31,7 +32,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    let (service, io) = SocketIo::builder()
+    let builder = match options.transports {
+        Transports::Both => SocketIo::builder(),
+        Transports::Only(only) => SocketIo::builder().transports([only]),
+    };
+    let (service, io) = builder
         .req_path(options.path)
         .ping_interval(options.ping_interval)
         .ping_timeout(options.ping_timeout)
@@ -44,8 +49,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         .with_parser(ParserConfig::common().max_incoming_binary_buf_size(usize::MAX))
         .build_svc();
     protocol::install(&io);
+    let sessions = Sessions::default();
 
-    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let listener = TcpListener::bind(("127.0.0.1", options.port))?;
     listener.set_nonblocking(true)?;
     let port = listener.local_addr()?.port();
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -56,7 +62,8 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let (stream, connection) = Watched::new(stream)?;
-        let service = Handing { inner: service.clone(), connection };
+        let (sessions, cookie) = (sessions.clone(), options.cookie.clone());
+        let service = Door { inner: service.clone(), connection, sessions, cookie };
         tokio::spawn(async move {
             // Whatever ends a connection is seen by its protocol; nothing is left to do here.
             let _ = hyper::server::conn::http1::Builder::new()
@@ -67,31 +74,19 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// A service that hands each request the connection it came by.
-struct Handing<S> {
-    inner: S,
-    connection: Arc<Connection>,
-}
-
-impl<S, B> Service<hyper::Request<B>> for Handing<S>
-where
-    S: Service<hyper::Request<B>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn call(&self, mut request: hyper::Request<B>) -> Self::Future {
-        request.extensions_mut().insert(self.connection.clone());
-        self.inner.call(request)
-    }
-}
-
 struct Options {
     ping_interval: Duration,
     ping_timeout: Duration,
     max_payload: usize,
     path: String,
+    transports: Transports,
+    port: u16,
+    cookie: Option<String>,
+}
+
+enum Transports {
+    Both,
+    Only(TransportType),
 }
 
 impl Options {
@@ -101,6 +96,9 @@ impl Options {
             ping_timeout: Duration::from_millis(20_000),
             max_payload: 1_000_000,
             path: "/socket.io".to_owned(),
+            transports: Transports::Both,
+            port: 0,
+            cookie: None,
         };
         let mut args = std::env::args().skip(1);
         while let Some(name) = args.next() {
@@ -110,11 +108,23 @@ impl Options {
                 "--ping-interval" => options.ping_interval = Duration::from_millis(number()?),
                 "--ping-timeout" => options.ping_timeout = Duration::from_millis(number()?),
                 "--max-payload" => options.max_payload = number()? as usize,
+                "--transports" => options.transports = transports(&value)?,
+                "--port" => options.port = number()? as u16,
+                "--cookie" => options.cookie = Some(value),
                 "--path" => options.path = value.trim_end_matches('/').to_owned(),
                 _ => return Err(format!("unknown option {name}")),
             }
         }
         Ok(options)
+    }
+}
+
+fn transports(list: &str) -> Result<Transports, String> {
+    match list {
+        "polling,websocket" => Ok(Transports::Both),
+        "polling" => Ok(Transports::Only(TransportType::Polling)),
+        "websocket" => Ok(Transports::Only(TransportType::Websocket)),
+        _ => Err(format!("--transports {list}: unknown")),
     }
 }
 

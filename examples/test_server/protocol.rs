@@ -10,13 +10,14 @@ use std::time::Duration;
 use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::socket::DisconnectReason;
-use socketioxide::{SendError, SocketError, SocketIo};
+use socketioxide::{SendError, SocketError, SocketIo, TransportType};
 use tokio::sync::mpsc;
 
 use crate::connection::Connection;
 use crate::content::{bytes_of, mixed_args, text_of};
 use crate::json::{Args, Auth, Call, Json};
 use crate::records::{Record, Records, locked};
+use crate::service::{Session, Sessions};
 
 pub(crate) fn install(io: &SocketIo) {
     let records = Records::default();
@@ -45,6 +46,7 @@ impl fmt::Display for Refusal {
 
 fn connected(records: &Records, socket: SocketRef, auth: Json) {
     let record = records.add(socket.id.as_str(), socket.ns());
+    locked(&record).carried_by(transport_of(&socket));
     if let Some(name) = auth.member("name").and_then(Json::as_text) {
         records.give_name(&record, name);
     }
@@ -54,7 +56,8 @@ fn connected(records: &Records, socket: SocketRef, auth: Json) {
     tokio::spawn(sender.send_all(sendings));
 
     let (ended, last) = (record.clone(), queue.clone());
-    socket.on_disconnect(async move |reason: DisconnectReason| {
+    socket.on_disconnect(async move |socket: SocketRef, reason: DisconnectReason| {
+        locked(&ended).carried_by(transport_of(&socket));
         locked(&ended).ended(reason);
         // The socket's handlers keep the queue, and the sender keeps the socket, for ever otherwise.
         last.push(Sending::End);
@@ -79,6 +82,7 @@ impl Client {
         let number = |i: usize| args.get(i).and_then(Json::as_u64).unwrap_or(0);
         let queue = &self.queue;
         locked(&self.record).event();
+        locked(&self.record).carried_by(transport_of(&socket));
         match name.as_str() {
             "name" => {
                 let text = args.first().and_then(Json::as_text).unwrap_or_default();
@@ -123,7 +127,8 @@ impl Client {
                 tokio::spawn(flood(socket, "mixed", Some(number(0)), args_of));
             }
             "kick" => queue.push(Sending::Disconnect),
-            "kick_hard" | "drop" => connection_of(&socket).cut(),
+            "kick_hard" | "drop" => cut(socket),
+            "transport" => queue.ack(ack, vec![Json::from(transport_of(&socket))]),
             "handshake" => queue.ack(ack, vec![self.handshake(&socket)]),
             _ => {
                 queue.emit(&name, args.clone());
@@ -172,8 +177,11 @@ impl Queue {
         self.push(Sending::Event(name.to_owned(), args));
     }
 
-    fn ack(&self, ack: AckSender, args: Vec<Json>) {
-        self.push(Sending::Ack(ack, args));
+    fn ack(&self, ack: Option<AckSender>, args: Vec<Json>) {
+        // What is not sent must not count as sent.
+        if let Some(ack) = ack {
+            self.push(Sending::Ack(ack, args));
+        }
     }
 
     fn push(&self, sending: Sending) {
@@ -187,7 +195,10 @@ impl Queue {
 struct Sender {
     socket: SocketRef,
     connection: Arc<Connection>,
+    session: Arc<Session>,
     since_drained: u32,
+    /// How many polls had been answered when the last burst began.
+    polls: u64,
 }
 
 impl Sender {
@@ -195,8 +206,9 @@ impl Sender {
     const BURST: u32 = 64;
 
     fn new(socket: SocketRef) -> Self {
-        let connection = connection_of(&socket);
-        Sender { socket, connection, since_drained: 0 }
+        let (connection, session) = (connection_of(&socket), session_of(&socket));
+        let polls = session.polls();
+        Sender { socket, connection, session, since_drained: 0, polls }
     }
 
     async fn send_all(mut self, mut sendings: mpsc::UnboundedReceiver<Sending>) {
@@ -242,6 +254,11 @@ impl Sender {
             return;
         }
         self.since_drained = 0;
+        let polled = || transport_of(&self.socket) == "polling" && self.socket.connected();
+        while polled() && self.session.polls() == self.polls {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.polls = self.session.polls();
         self.connection.drained(|| self.socket.connected()).await;
     }
 }
@@ -268,6 +285,28 @@ async fn flood(socket: SocketRef, name: &str, n: Option<u64>, args_of: impl Fn(u
         sender.emit(name, Args(args_of(i))).await;
     }
     sender.emit(&format!("{name}_done"), Args(n.map(Json::from).into_iter().collect())).await;
+}
+
+/// Ends the connection without a word.
+fn cut(socket: SocketRef) {
+    connection_of(&socket).cut();
+    session_of(&socket).cut();
+    if transport_of(&socket) == "polling" {
+        // Nothing else tells the session that the connection of its poll is gone.
+        let _ = socket.disconnect();
+    }
+}
+
+fn transport_of(socket: &SocketRef) -> &'static str {
+    match socket.transport_type() {
+        TransportType::Polling => "polling",
+        TransportType::Websocket => "websocket",
+    }
+}
+
+fn session_of(socket: &SocketRef) -> Arc<Session> {
+    let sessions = socket.req_parts().extensions.get::<Sessions>();
+    sessions.expect("every request is handed all sessions").session(socket.id.as_str())
 }
 
 fn connection_of(socket: &SocketRef) -> Arc<Connection> {

@@ -30,6 +30,7 @@ pub(crate) struct Record {
     bad: u64,
     misplaced: u64,
     bytes: u64,
+    transport: &'static str,
     threads: HashMap<u64, u64>,
 }
 
@@ -76,6 +77,11 @@ impl Records {
 }
 
 impl Record {
+    /// The transport that carries it now.
+    pub(crate) fn carried_by(&mut self, transport: &'static str) {
+        self.transport = transport;
+    }
+
     pub(crate) fn event(&mut self) {
         self.events += 1;
     }
@@ -121,6 +127,7 @@ impl Record {
             ("bad", Json::from(self.bad)),
             ("misplaced", Json::from(self.misplaced)),
             ("bytes", Json::from(self.bytes)),
+            ("transport", Json::from(self.transport)),
         ];
         Json::Object(members.map(|(key, value)| (key.to_owned(), value)).into())
     }

@@ -1,17 +1,16 @@
 //! Connecting and disconnecting.
 //!
-//! Owns what a connect reads from the options and what it leaves behind when it does not come
-//! about. Refuses to know how a connection is made: it asks the session to, and waits.
+//! Owns who may begin a connection, and what a connect leaves behind that does not come about.
+//! Refuses to know how a connection is made: it asks the session to, and waits.
 
 #![forbid(unsafe_code)]
 
 use super::{Client, in_callback};
-use crate::core::{Core, DialPlan};
+use crate::core::Core;
 use crate::driver;
 use crate::error::{Failure, Phase, Status};
-use crate::log::Level;
 use crate::monitor::Stop;
-use crate::session::{Left, Settings, State};
+use crate::session::{Left, State};
 use crate::sleepers::{Queue, Timeout};
 
 impl Client {
@@ -28,8 +27,14 @@ impl Client {
                 Ok(())
             })?;
         }
+        let prepare = self.shared.prepare.is_set();
+        // What the program's function may still set is looked at when it has returned.
+        let may_begin = |core: &Core| {
+            idle(core)?;
+            if prepare { Ok(()) } else { core.checked_url().map(drop) }
+        };
         if timeout.is_zero() {
-            self.noted(|core| prepare(core).map(drop))?;
+            self.noted(|core| may_begin(core))?;
             let text = "connect was given a timeout of 0, so nothing was tried";
             return Err(self.fail(Failure::new(Status::Timeout, text)));
         }
@@ -41,41 +46,31 @@ impl Client {
             if core.is_freed() {
                 return Err(core.fail(core.end()));
             }
-            match prepare(core) {
-                Err(failure) => Err(core.fail(failure)),
-                Ok(_) if self.shared.take_interrupt(core, effects) => {
-                    Err(core.fail(interrupted_connect()))
-                }
-                Ok((settings, plan)) => {
-                    if !core.options.auth_is_object() {
-                        effects.log(Level::Warn, || {
-                            "the option \"auth\" is no JSON object: python servers take it, Node \
-                             servers close the connection without a word"
-                                .into()
-                        });
-                    }
-                    core.connect(settings, plan, driver::now(), effects);
-                    Ok(core.attempt())
-                }
+            may_begin(core).map_err(|failure| core.fail(failure))?;
+            if self.shared.take_interrupt(core, effects) {
+                return Err(core.fail(interrupted_connect()));
             }
+            let begun = core.connect(prepare, driver::now(), effects);
+            begun.map_err(|failure| core.fail(failure))?;
+            Ok(core.connection())
         });
-        let attempt = begun.map_err(|denied| self.denied(denied))??;
+        let connection = begun.map_err(|denied| self.denied(denied))??;
         let waited = self.shared.wait(Queue::Link, timeout, |core, _, _| {
-            if core.attempt() != attempt {
+            if core.connection() != connection {
                 let text = "the connection was ended, and another begun, by other threads";
                 return Some(Err(Failure::new(Status::Disconnected, text)));
             }
             match core.state() {
                 State::Connecting => None,
                 // What has happened since is for the next call to find out.
-                _ if core.was_established(attempt) => Some(Ok(())),
+                _ if core.was_established(connection) => Some(Ok(())),
                 _ => Some(Err(core.connect_end())),
             }
         });
         match waited {
             Ok(outcome) => outcome.map_err(|failure| self.fail(failure)),
-            Err(Stop::TimedOut) => Err(self.abandon(attempt, Some(timeout))),
-            Err(Stop::Interrupted) => Err(self.abandon(attempt, None)),
+            Err(Stop::TimedOut) => Err(self.abandon(connection, Some(timeout))),
+            Err(Stop::Interrupted) => Err(self.abandon(connection, None)),
             Err(stop) => Err(self.stopped(stop, "connect")),
         }
     }
@@ -88,15 +83,24 @@ impl Client {
                 return Err(self.fail(in_callback("disconnect")));
             }
         }
-        let mut attempt = None;
+        let mut left = None;
         let waited = self.shared.wait(Queue::Link, timeout, |core, effects, _| {
             match core.state() {
                 State::Connecting => {
                     core.leave(driver::now(), effects);
                     return Some(Ok(()));
                 }
-                State::Connected if attempt.is_none() => {
-                    attempt = Some(core.attempt());
+                State::Reconnecting => {
+                    let given_up = core.outbox.len();
+                    core.leave(driver::now(), effects);
+                    return Some(if given_up == 0 {
+                        Ok(())
+                    } else {
+                        Err(given_up_unsent(given_up))
+                    });
+                }
+                State::Connected if left.is_none() => {
+                    left = Some(core.connection());
                     core.leave(driver::now(), effects);
                     if timeout.is_zero() {
                         core.give_up(unconfirmed(), driver::now(), effects);
@@ -104,14 +108,14 @@ impl Client {
                     }
                     return None;
                 }
-                State::Closing if attempt.is_none_or(|attempt| attempt == core.attempt()) => {
-                    attempt = Some(core.attempt());
+                State::Closing if left.is_none_or(|left| left == core.connection()) => {
+                    left = Some(core.connection());
                     return None;
                 }
                 _ => (),
             }
             // The end of one that has been replaced by another connection is known to nobody.
-            let mine = attempt.is_some_and(|attempt| attempt == core.attempt());
+            let mine = left.is_some_and(|left| left == core.connection());
             Some(match core.session.left().filter(|_| mine) {
                 None | Some(Left::Confirmed) => Ok(()),
                 Some(Left::Unknown) => Err(unconfirmed()),
@@ -120,20 +124,20 @@ impl Client {
         });
         match waited {
             Ok(outcome) => outcome.map_err(|failure| self.fail(failure)),
-            Err(Stop::TimedOut) => self.cut_short(attempt, unconfirmed()),
+            Err(Stop::TimedOut) => self.cut_short(left, unconfirmed()),
             Err(Stop::Interrupted) => {
                 let text = "disconnect was interrupted, and the connection closed, before the \
                             server had confirmed that it got everything";
-                self.cut_short(attempt, Failure::new(Status::Interrupted, text))
+                self.cut_short(left, Failure::new(Status::Interrupted, text))
             }
             Err(stop) => Err(self.stopped(stop, "disconnect")),
         }
     }
 
     /// A disconnect that may wait no longer closes the connection at once.
-    fn cut_short(&self, attempt: Option<u64>, failure: Failure) -> Result<(), Status> {
+    fn cut_short(&self, left: Option<u64>, failure: Failure) -> Result<(), Status> {
         let ended = self.shared.with(|core, effects| {
-            if Some(core.attempt()) == attempt && core.state() == State::Closing {
+            if Some(core.connection()) == left && core.state() == State::Closing {
                 core.give_up(failure.clone(), driver::now(), effects);
             }
             // The answer may have come, and only the server's close be missing.
@@ -146,9 +150,9 @@ impl Client {
     }
 
     /// A connect that ran out of time, or was interrupted, leaves no connection behind.
-    fn abandon(&self, attempt: u64, timeout: Option<Timeout>) -> Status {
+    fn abandon(&self, connection: u64, timeout: Option<Timeout>) -> Status {
         let ended = self.shared.with(|core, effects| {
-            let mine = core.attempt() == attempt;
+            let mine = core.connection() == connection;
             let refusal = core.take_refusal().filter(|_| mine);
             let failure = match timeout {
                 Some(Timeout::Limit(limit)) if refusal.is_some() => {
@@ -175,41 +179,26 @@ fn interrupted_connect() -> Failure {
     Failure::new(Status::Interrupted, "connect was interrupted, and leaves no connection")
 }
 
-/// What an attempt reads from the options, once, as it begins.
-fn prepare(core: &mut Core) -> Result<(Settings, DialPlan), Failure> {
-    idle(core)?;
-    let options = &core.options;
-    options.check()?;
-    let Some(url) = &options.url else {
-        let text = "there is no URL: give one to connect, or set the option \"url\"";
-        return Err(Failure::new(Status::Invalid, text));
-    };
-    let url = url.meaning.clone();
-    let target = url.request_target(&options.path.meaning, "websocket");
-    let settings = Settings {
-        namespace: options.namespace.clone(),
-        auth: options.auth.clone(),
-        attempt_timeout: options.attempt_timeout,
-        request_timeout: options.request_timeout,
-        max_message_bytes: options.max_message_bytes,
-        max_attachments: options.max_attachments,
-        enforce_max_payload: options.enforce_max_payload,
-        target: url.origin(),
-    };
-    let max_message = options.max_message_bytes;
-    let headers = options.headers.clone();
-    Ok((settings, DialPlan { url, target, headers, max_message }))
-}
-
 /// Whether a connection may be begun.
 fn idle(core: &Core) -> Result<(), Failure> {
     let text = match core.state() {
         State::New | State::Closed => return Ok(()),
         State::Connecting => "the client is connecting already",
         State::Connected => "the client is connected already; disconnect it first",
+        State::Reconnecting => {
+            "the client is reconnecting already; disconnect it first to connect anew"
+        }
         State::Closing => "the client is still disconnecting; wait for disconnect to return",
     };
     Err(Failure::new(Status::State, text))
+}
+
+fn given_up_unsent(packets: usize) -> Failure {
+    let text = format!(
+        "disconnected while reconnecting: {packets} emitted packets that waited for the connection \
+         were given up"
+    );
+    Failure::new(Status::Timeout, text).in_phase(Phase::Session)
 }
 
 fn unconfirmed() -> Failure {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::core::Core;
 use crate::json;
 use crate::session::{Moment, State};
+use crate::transport::Transport;
 
 /// The JSON object that `sio_client_stats()` gives. What is not known is null.
 pub(super) fn json(core: &Core, now: Moment) -> String {
@@ -18,14 +19,14 @@ pub(super) fn json(core: &Core, now: Moment) -> String {
         State::New | State::Closed => "disconnected",
         State::Connecting => "connecting",
         State::Connected => "connected",
+        State::Reconnecting => "reconnecting",
         State::Closing => "closing",
     };
-    let connected = matches!(core.state(), State::Connected | State::Closing);
     let since = |moment: Option<Moment>| moment.map(|moment| millis(now.saturating_sub(moment)));
     let counters = &core.session.counters;
     let tally = &core.tally;
     object.text("state", state);
-    object.text("transport", if connected { "websocket" } else { "" });
+    object.text("transport", core.session.transport().map_or("", Transport::name));
     object.text("sid", core.session.sid());
     object.text("engine_sid", core.session.engine_sid());
     object.optional("connected_ms", since(tally.connected_at));
@@ -47,7 +48,8 @@ pub(super) fn json(core: &Core, now: Moment) -> String {
     object.value("foreign_packets", counters.foreign_packets);
     object.value("connects", counters.connects);
     object.value("attempts", counters.attempts);
-    object.optional("next_attempt_ms", None::<u64>);
+    let next = core.session.next_attempt();
+    object.optional("next_attempt_ms", next.map(|at| millis(at.saturating_sub(now))));
     object.optional("last_received_ms", since(tally.received_at));
     object.end()
 }

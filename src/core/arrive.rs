@@ -4,35 +4,71 @@
 
 #![forbid(unsafe_code)]
 
-use super::Core;
+use super::{Core, Role};
 use crate::inbox::{AnswerTo, Block, Pushed};
 use crate::log::Level;
 use crate::message::Message;
 use crate::monitor::Effects;
-use crate::net::wire::Wire;
+use crate::net::stream::Stream;
 use crate::session::{Event, Input, Moment, State};
 use crate::sleepers::Queue;
 
 impl Core {
-    /// Bytes came from the socket.
-    pub fn received(&mut self, count: usize, now: Moment) {
+    /// Bytes came from the socket of a link.
+    pub fn received(&mut self, role: Role, count: usize, now: Moment) {
         if count > 0 {
             self.tally.bytes_received += count as u64;
             self.tally.received_at = Some(now);
-            self.session.touch(now);
+            // What a probe brings is nothing that the session waits for.
+            if role == Role::Main {
+                self.session.touch(now);
+            }
         }
     }
 
-    /// Hands in an input of one attempt, unless another has begun since.
-    pub fn input_of(&mut self, attempt: u64, input: Input<'_>, now: Moment, fx: &mut Effects<'_>) {
-        if attempt == self.attempt {
-            match &input {
-                Input::Phase(phase) => fx.log(Level::Debug, || format!("step: {}", phase.name())),
-                Input::Open => fx.log(Level::Debug, || "the WebSocket is open".into()),
-                _ => (),
-            }
-            self.input(input, now, fx);
-            self.announce(fx);
+    /// Hands in an input of one link, unless the session has parted from that since.
+    pub fn input_of(&mut self, link: u64, input: Input<'_>, now: Moment, fx: &mut Effects<'_>) {
+        let role = self.role(link);
+        match &input {
+            _ if role == Role::Past => return,
+            Input::Phase(phase) => fx.log(Level::Debug, || format!("step: {}", phase.name())),
+            Input::Open => fx.log(Level::Debug, || "a WebSocket is open".into()),
+            _ => (),
+        }
+        match role {
+            Role::Probe => self.probe_input(input, now, fx),
+            _ => self.input(input, now, fx),
+        }
+        self.announce(fx);
+    }
+
+    /// What comes by the WebSocket that the session may move to.
+    pub fn probe_input(&mut self, input: Input<'_>, now: Moment, fx: &mut Effects<'_>) {
+        let failed = |what: String| Input::ProbeFailed(what);
+        let input = match input {
+            Input::Open => Input::ProbeOpen,
+            Input::Engine(packet) => Input::Probe(packet),
+            // The steps of its dial are of no consequence, and its pings are those of a link that
+            // nothing goes by yet.
+            Input::Phase(_) | Input::WebSocketPing(_) | Input::WebSocketPong(_) => return,
+            Input::Failed(failure) => failed(failure.text),
+            Input::Eof => failed("the server closed the connection".into()),
+            Input::Lost { text, .. } => failed(format!("the connection broke: {text}")),
+            Input::Malformed(what) => failed(format!("the server sent {what}")),
+            Input::WebSocketClose(code, words) => failed(match code {
+                Some(code) => format!("the server closed the WebSocket with code {code} {words}"),
+                None => "the server closed the WebSocket".into(),
+            }),
+            _ => failed("the server sent a message before the upgrade".into()),
+        };
+        self.input(input, now, fx);
+    }
+
+    /// The server has answered a POST with success.
+    pub fn posted(&mut self, link: u64, now: Moment, fx: &mut Effects<'_>) {
+        if self.role(link) == Role::Main {
+            self.tally.received_at = Some(now);
+            self.input(Input::Posted, now, fx);
         }
     }
 
@@ -82,10 +118,10 @@ impl Core {
         Some(taken)
     }
 
-    /// The WebSocket of this link is open.
-    pub fn opened(&mut self, wire: Wire, link: u64) {
+    /// The WebSocket of this link is open, and the session goes by it.
+    pub fn opened(&mut self, wire: Stream, link: u64) {
         // An attempt that was given up in this very moment keeps no socket.
-        if self.seen == State::Connecting {
+        if self.role(link) == Role::Main {
             self.wire = Some((wire, link));
         }
     }

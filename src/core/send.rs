@@ -73,11 +73,7 @@ impl Core {
             Admission::Wait => match self.in_force.offline {
                 Offline::Wait => return MaySend::NotYet,
                 Offline::Buffer => false,
-                Offline::Fail => {
-                    let text = "not sent: the client is still connecting, and the option \
-                                \"offline\" is \"fail\"";
-                    return MaySend::Refused(Failure::new(Status::Disconnected, text));
-                }
+                Offline::Fail => return MaySend::Refused(self.offline()),
             },
             Admission::Refused(failure) => return MaySend::Refused(failure),
         };
@@ -92,6 +88,20 @@ impl Core {
         } else {
             MaySend::NotYet
         }
+    }
+
+    /// The refusal of a packet that is not to wait for the connection.
+    fn offline(&self) -> Failure {
+        let doing = match self.seen {
+            State::Reconnecting => "reconnecting",
+            _ => "still connecting",
+        };
+        let mut text =
+            format!("not sent: the client is {doing}, and the option \"offline\" is \"fail\"");
+        if let Some(ended) = self.session.ended() {
+            text.push_str(&format!("; {}", ended.text));
+        }
+        Failure::new(Status::Disconnected, text)
     }
 
     /// Sends an event that may be sent.
@@ -177,7 +187,11 @@ impl Core {
     /// Somebody has to write what was framed: this caller if the connection is quiet or nothing
     /// else could happen before the answer to its call, the driver otherwise.
     pub(super) fn start_writing(&mut self, now: impl Fn() -> Moment, fx: &mut Effects<'_>) {
-        let Some((wire, link)) = &self.wire else { return };
+        let Some((wire, link)) = &self.wire else {
+            // By polling it waits for the next POST, which the driver makes.
+            fx.kick |= self.session.may_post();
+            return;
+        };
         if self.outbox.is_being_written() {
             return;
         }

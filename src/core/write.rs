@@ -1,17 +1,21 @@
-//! From the outbox to the socket: what is framed next, and what follows when it is written.
+//! From the outbox to the link: what is framed or posted next, and what follows when it is sent.
 //!
 //! Owns the order between the session's own packets and the program's. Refuses to write: callers
 //! and the driver do.
 
 #![forbid(unsafe_code)]
 
-use super::Core;
+use std::sync::Arc;
+
+use super::{Core, Order, Role};
 use crate::log::Level;
 use crate::monitor::Effects;
-use crate::outbox::{self, Role};
+use crate::outbox;
 use crate::session::{Input, Moment, State, Transmit};
 use crate::sleepers::Queue;
+use crate::transport::Transport;
 use crate::transport::frame::OpCode;
+use crate::transport::polling::Post;
 
 impl Core {
     /// Takes what is framed for the driver to write.
@@ -24,22 +28,22 @@ impl Core {
         self.outbox.begin_write();
     }
 
-    /// The driver has handed bytes to the system.
+    /// The driver has handed bytes to the system, and `rest` is what it has left.
     pub fn driver_wrote(
         &mut self,
         link: u64,
+        rest: &[u8],
         count: usize,
-        done: bool,
         now: Moment,
         fx: &mut Effects<'_>,
     ) {
         self.tally.bytes_sent += count as u64;
         if !self.is_current(link) {
-            self.tally.dropped_sent += self.outbox.settle_limbo(link, count);
-            return;
+            // The program ended the connection while the system was being handed them.
+            return self.give_back(link, rest, count, fx);
         }
         self.last_write = now;
-        self.outbox.driver_wrote(count, done);
+        self.outbox.driver_wrote(count, rest.is_empty());
         self.made_room(fx);
     }
 
@@ -54,8 +58,7 @@ impl Core {
     ) {
         self.tally.bytes_sent += count as u64;
         if !self.is_current(link) {
-            self.tally.dropped_sent += self.outbox.settle_limbo(link, count);
-            return;
+            return self.give_back(link, bytes.get(count..).unwrap_or_default(), count, fx);
         }
         self.last_write = now;
         // What could not be framed while this was on its way is the driver's to frame.
@@ -66,10 +69,86 @@ impl Core {
         self.made_room(fx);
     }
 
+    /// The writer of a link that has ended gives back what it did not write, behind `count` bytes
+    /// that it did write since it last said so.
+    pub fn give_back(&mut self, link: u64, rest: &[u8], count: usize, fx: &mut Effects<'_>) {
+        let lost = self.outbox.give_back(link, rest, count);
+        self.tally.dropped_sent += lost.packets;
+        for id in lost.lost_calls {
+            if let Some(call) = self.session.cancel_call(id) {
+                let mut failure = self.end();
+                failure.text = format!("the call ended without its answer: {}", failure.text);
+                failure.details.sent = Some(true);
+                call.end(Err(failure));
+                self.sleepers.wake(&call.place, &mut fx.wakes);
+            }
+        }
+        self.made_room(fx);
+        fx.kick |= self.outbox.has_waiting();
+    }
+
     /// Whether what is written by this link still counts: after an end the outbox has forgotten
     /// what was on its way.
     fn is_current(&self, link: u64) -> bool {
         self.wire.as_ref().is_some_and(|(_, current)| *current == link)
+    }
+
+    /// The first byte of the POST that is under way was handed to the system.
+    pub fn post_touched(&mut self, link: u64) {
+        if self.role(link) == Role::Main {
+            self.outbox.post_begun();
+        }
+    }
+
+    /// All of it was.
+    pub fn post_sent(&mut self, link: u64, count: usize, now: Moment, fx: &mut Effects<'_>) {
+        self.tally.bytes_sent += count as u64;
+        if self.role(link) == Role::Main {
+            self.last_write = now;
+            self.outbox.post_sent();
+            self.made_room(fx);
+        }
+    }
+
+    /// The next POST, if one may be made now and there is something to send: first what the session
+    /// itself has to say, then the program's packets.
+    pub(super) fn next_post(&mut self, now: Moment, fx: &mut Effects<'_>) -> Option<Order> {
+        if !self.session.may_post() {
+            return None;
+        }
+        let plan = Arc::clone(self.plan.as_ref()?);
+        let mut post = Post::new(self.session.max_payload());
+        loop {
+            let idle = post.is_empty() && !self.outbox.has_waiting();
+            match self.session.transmit(idle) {
+                Some(Transmit::EnginePong(data)) => post.push_text(b'3', data.as_bytes()),
+                Some(Transmit::Connect(text)) => post.push_text(b'4', &text),
+                Some(Transmit::Disconnect(text)) => {
+                    post.push_text(b'4', &text);
+                    break;
+                }
+                Some(Transmit::EngineClose) => {
+                    post.push_text(b'1', b"");
+                    break;
+                }
+                // All others are of websocket's.
+                Some(_) => (),
+                None => {
+                    let flowing = matches!(self.seen, State::Connected | State::Closing);
+                    while flowing
+                        && (self.drop_too_large(fx) || self.outbox.post_waiting(&mut post))
+                    {
+                    }
+                    break;
+                }
+            }
+        }
+        if post.is_empty() {
+            return None;
+        }
+        self.session.post_begun(now);
+        let target = self.target(&plan, Transport::Polling, now);
+        Some(Order::Post { target, body: post.into_body() })
     }
 
     /// Frames what waits: first what the session itself has to say, then the program's packets.
@@ -103,6 +182,8 @@ impl Core {
             Transmit::Connect(text) | Transmit::Disconnect(text) => {
                 self.outbox.frame_text(b'4', &text)
             }
+            Transmit::EngineClose => self.outbox.frame_text(b'1', b""),
+            Transmit::Upgrade => self.outbox.frame_text(b'5', b""),
             Transmit::WebSocketPing(data) => self.outbox.frame_control(OpCode::Ping, &data),
             Transmit::WebSocketPong(data) => self.outbox.frame_control(OpCode::Pong, &data),
             Transmit::WebSocketClose(code) => {
@@ -114,20 +195,29 @@ impl Core {
     /// Frames the oldest packet that waits, unless the server that is now connected would not
     /// take one of its size.
     pub(super) fn frame_waiting(&mut self, fx: &mut Effects<'_>) {
-        let Some(packet) = self.outbox.waiting() else { return };
+        if !self.drop_too_large(fx) {
+            self.outbox.frame_waiting();
+        }
+    }
+
+    /// Drops the oldest packet that waits if the server that is now connected would not take it.
+    fn drop_too_large(&mut self, fx: &mut Effects<'_>) -> bool {
+        let Some(packet) = self.outbox.waiting() else { return false };
         let mut lens = packet.buffers.iter().map(Vec::len);
         let Err(failure) = self.session.check_size(packet.text.len(), &mut lens) else {
-            return self.outbox.frame_waiting();
+            return false;
         };
         self.tally.dropped_sent += 1;
         fx.log(Level::Warn, || format!("a queued packet was dropped: {}", failure.text));
-        if let Some(outbox::Packet { role: Role::Call(id), .. }) = self.outbox.drop_waiting()
+        if let Some(outbox::Packet { role: outbox::Role::Call(id), .. }) =
+            self.outbox.drop_waiting()
             && let Some(call) = self.session.cancel_call(id)
         {
             call.end(Err(failure));
             self.sleepers.wake(&call.place, &mut fx.wakes);
         }
         self.made_room(fx);
+        true
     }
 
     pub(super) fn made_room(&mut self, fx: &mut Effects<'_>) {

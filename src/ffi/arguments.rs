@@ -8,8 +8,7 @@
 //! header asks of the caller that such a pointer is NULL or valid until the function returns; each
 //! unsafe block below relies on that.
 
-use std::ffi::{c_char, c_int, c_void};
-use std::marker::PhantomData;
+use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::slice;
 
@@ -17,7 +16,6 @@ use super::message::sio_message;
 use super::support::{Outputs, invalid};
 use crate::error::Failure;
 use crate::json::Short;
-use crate::log::{Level, Sink};
 use crate::message::Message;
 
 /// Text that ends in NUL.
@@ -325,47 +323,6 @@ impl OutMessage {
 impl Outputs for OutMessage {
     fn clear(&self) {
         self.put(ptr::null_mut());
-    }
-}
-
-/// What the program wants to get back with each call of its function; nothing here looks at it.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-pub struct User(*mut c_void);
-
-/// Receives one line of the log. `line` is valid during the call only.
-pub type sio_log_fn =
-    Option<unsafe extern "C" fn(user: *mut c_void, level: c_int, line: *const c_char)>;
-
-/// A function of the program's with what it gets.
-pub(super) struct LogReceiver {
-    function: unsafe extern "C" fn(*mut c_void, c_int, *const c_char),
-    user: User,
-    /// It is called by one thread at a time, not by several at once.
-    one_at_a_time: PhantomData<*const ()>,
-}
-
-// SAFETY: the header says that the function is called on any thread, once at a time.
-unsafe impl Send for LogReceiver {}
-
-impl LogReceiver {
-    /// None if the program gave no function.
-    pub(super) fn new(function: sio_log_fn, user: User) -> Option<Self> {
-        Some(LogReceiver { function: function?, user, one_at_a_time: PhantomData })
-    }
-
-    /// The same as the log takes it.
-    pub(super) fn into_sink(self) -> Sink {
-        Box::new(move |level, line| self.call(level, line))
-    }
-
-    fn call(&self, level: Level, line: &str) {
-        let mut text = Vec::with_capacity(line.len() + 1);
-        text.extend_from_slice(line.as_bytes());
-        text.push(0);
-        // SAFETY: `function` and `user` were given for this by the program, which keeps both valid
-        // until the function is removed. The line ends in NUL.
-        unsafe { (self.function)(self.user.0, level as c_int, text.as_ptr().cast()) };
     }
 }
 

@@ -5,26 +5,27 @@
 use std::ffi::{c_char, c_int};
 use std::ptr;
 
-use super::arguments::{Buf, Buffers, LogReceiver, OutMessage, Text, User, sio_log_fn};
+use super::arguments::{Buf, Buffers, OutMessage, Text};
+use super::callbacks::{LogReceiver, PrepareCaller, User, sio_log_fn, sio_prepare_fn};
 use super::handle::{ClientPtr, ClientRef, sio_client};
 use super::support::{Fault, fence, fence_value, invalid, timeout};
 use crate::client::Client;
 use crate::error::{Failure, Status};
 use crate::log::{Level, Sink};
+use crate::prepare::Function;
 use crate::session::State;
 
 /// What sio_client_state() answers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum sio_state {
-    /// Never connected, or disconnected.
+    /// Never connected, disconnected for good, or gave up reconnecting.
     SIO_STATE_DISCONNECTED = 0,
-    /// The connection is being made.
+    /// The first connection is being made.
     SIO_STATE_CONNECTING = 1,
     /// Connected: events flow.
     SIO_STATE_CONNECTED = 2,
-    /// The connection was lost and is being made again. Does not happen yet: in
-    /// this version a connection that is lost is lost for good.
+    /// The connection was lost and is being made again.
     SIO_STATE_RECONNECTING = 3,
     /// A disconnect is sending what was emitted and taking leave.
     SIO_STATE_CLOSING = 4,
@@ -51,8 +52,10 @@ pub extern "C" fn sio_client_free(client: ClientPtr) {
 /// Sets an option from text. The table of options at the top of this file gives
 /// each one's name, form and default. The text is copied; NULL restores the
 /// default. A connection attempt reads all options and headers once, as it
-/// begins, so a value counts from the next attempt on.
+/// begins, so a value counts from the next attempt on, an automatic reconnection
+/// included: a token can be renewed while connected.
 ///
+/// A file that is named is not read here but by each attempt that needs it.
 /// SIO_E_UNSUPPORTED: this version has no such option, or lacks what the value
 /// asks for. SIO_E_INVALID: the value does not fit the option.
 #[unsafe(no_mangle)]
@@ -89,6 +92,36 @@ pub extern "C" fn sio_client_set_header(client: ClientPtr, name: Text, value: Te
     })
 }
 
+/// Calls a function before every connection attempt, the first one and each
+/// reconnection, so that it can renew the URL, a header or the auth data with
+/// sio_client_set() and sio_client_set_header(). Anything but 0 from it is a
+/// failed attempt: SIO_E_UNREACHABLE, phase "prepare". NULL removes it.
+///
+/// It runs on a thread of the library, never twice at once for one client, and
+/// may take its time: connect, disconnect and interrupt do not wait for it, and
+/// what it sets after its connect has timed out counts for the next attempt,
+/// which waits for it to return. Its time counts for the attempt, see
+/// "attempt_timeout_ms". `user` and `client` are passed to it, and `user` has to
+/// stay valid until it is removed.
+///
+/// Only sio_client_free() and this function wait for it to return: when this
+/// call returns, the previous function is no longer running and will not be
+/// called again; inside that function itself this holds from its return on.
+/// SIO_E_STATE: the previous function is running on another thread, and this is
+/// called inside a callback, where it cannot be waited for.
+#[unsafe(no_mangle)]
+pub extern "C" fn sio_client_set_prepare(
+    client: ClientPtr,
+    function: sio_prepare_fn,
+    user: User,
+) -> c_int {
+    fence(
+        client,
+        (),
+        |inside, ()| Ok(inside.set_prepare(prepare_function(function, user, client))?),
+    )
+}
+
 /// Sends the client's log to a function: lines of `level` and more severe, see
 /// SIO_LOG_ERROR and its neighbours. A NULL function turns the log off; `level`
 /// does not matter then. The function is called once at a time and should return
@@ -108,17 +141,23 @@ pub extern "C" fn sio_client_set_log(
     fence(client, (), |client, ()| Ok(client.set_log(log_sink(level, function, user)?)?))
 }
 
-/// Connects: TCP, the WebSocket and Engine.IO handshakes, then the namespace.
-/// `url` is "http://host:port" or "ws://host:port", which mean the same; a query
-/// string in it goes to the server with the request, "user:password@" before the
-/// host becomes an Authorization header. It is set as the option "url"; NULL uses
-/// what that option has. "https://" and "wss://" are SIO_E_UNSUPPORTED: this
-/// version has no TLS.
+/// Connects: Engine.IO handshake, then the namespace; the upgrade from polling to
+/// websocket follows in the background. `url` is "http://host:port", "https://...",
+/// "ws://..." or "wss://..."; ws means http and wss https. A query string in it
+/// goes to the server with every request, "user:password@" before the host becomes
+/// an Authorization header. It is set as the option "url"; NULL uses what that
+/// option has.
+///
+/// The transports are those of the option "transports". The second of them is
+/// tried when the server answered and would not have the first, not when it
+/// cannot be reached. The first failure of all ends connect, unless
+/// "retry_connect" is set. Later a connection that is lost is made again, as the
+/// options "reconnection" and "reconnect_..." say.
 ///
 /// Events left over from an earlier connection are dropped. Returns SIO_OK once
 /// the namespace is connected. On any other status no connection is left behind
 /// and another connect may be tried. A timeout's text says which step was under
-/// way. SIO_E_STATE: the client is connected, or connecting, already.
+/// way. SIO_E_STATE: the client is connected, connecting or reconnecting already.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_connect(client: ClientPtr, url: Text, timeout_ms: c_int) -> c_int {
     fence(client, (), |client, ()| {
@@ -136,13 +175,13 @@ pub extern "C" fn sio_client_flush(client: ClientPtr, timeout_ms: c_int) -> c_in
 }
 
 /// Sends what was emitted, leaves the namespace, closes the connection. SIO_OK
-/// means that the server has taken everything: it answered a ping that followed
-/// it. SIO_E_TIMEOUT means that this is not known, always with a timeout of 0;
-/// the connection is closed in any case. Events that arrived before can still be
-/// received.
+/// means that the server has taken everything: it answered a ping, or the last
+/// request, that followed it. SIO_E_TIMEOUT means that this is not known, always
+/// with a timeout of 0 and something just sent; the connection is closed in any
+/// case. Events that arrived before can still be received.
 ///
-/// Final from any state: all waiting calls return. Disconnecting a client that
-/// is not connected is SIO_OK.
+/// Final from any state, a reconnection under way included: all waiting calls
+/// return. Disconnecting a client that is not connected is SIO_OK.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_disconnect(client: ClientPtr, timeout_ms: c_int) -> c_int {
     fence(client, (), |client, ()| Ok(client.disconnect(timeout(timeout_ms)?)?))
@@ -160,9 +199,9 @@ pub extern "C" fn sio_client_disconnect(client: ClientPtr, timeout_ms: c_int) ->
 /// byte for byte. Everything is copied before the call returns.
 ///
 /// Waits, at most `timeout_ms`, while the send queue is full or the client is
-/// connecting; the "offline" option can have it queued or refused instead. With
-/// any status but SIO_OK nothing is sent. An event over the limit that the
-/// server announced is SIO_E_TOO_LARGE.
+/// connecting or reconnecting; the "offline" option can have it queued or refused
+/// instead. With any status but SIO_OK nothing is sent. An event over the limit
+/// that the server announced is SIO_E_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_emit(
     client: ClientPtr,
@@ -209,8 +248,9 @@ pub extern "C" fn sio_client_call(
 /// Takes the oldest event that the server sent. On SIO_OK `*message` is a
 /// message to free with sio_message_free(); otherwise it is NULL. What arrived
 /// before a disconnection is handed out before SIO_E_DISCONNECTED is returned.
-/// Before the first connect the call waits too: a receiving thread may be
-/// started early.
+/// While the client reconnects the call waits on, and so it does before the first
+/// connect: a receiving thread may be started early. With "report_state" what
+/// becomes of the connection comes in between, see sio_message_kind().
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_receive(
     client: ClientPtr,
@@ -243,20 +283,21 @@ pub extern "C" fn sio_client_state(client: ClientRef) -> c_int {
     fence_value(client, (), Status::Invalid as c_int, |client, ()| state(client.state()) as c_int)
 }
 
-/// The transport in use: "websocket", or "" when not connected. Never NULL, never
-/// freed.
+/// The transport in use: "polling", "websocket", or "" when not connected.
+/// Never NULL, never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_transport(client: ClientRef) -> *const c_char {
     fence_value(client, (), c"".as_ptr(), |client, ()| match client.transport() {
+        "polling" => c"polling".as_ptr(),
         "websocket" => c"websocket".as_ptr(),
         _ => c"".as_ptr(),
     })
 }
 
-/// Copies the session id that the server gave to this connection. Empty when not
-/// connected. Writes at most `size` bytes, the NUL included, cut at a character,
-/// and returns the length of the whole text, like snprintf(); `buf` may be NULL
-/// if `size` is 0.
+/// Copies the session id that the server gave to this connection; it changes
+/// with every reconnection. Empty when not connected. Writes at most `size`
+/// bytes, the NUL included, cut at a character, and returns the length of the
+/// whole text, like snprintf(); `buf` may be NULL if `size` is 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_sid(client: ClientRef, buf: Buf, size: usize) -> usize {
     fence_value(client, buf.of(size), 0, |client, room| room.write(&client.sid()))
@@ -272,11 +313,11 @@ pub extern "C" fn sio_client_error(client: ClientRef, buf: Buf, size: usize) -> 
 }
 
 /// Copies the same failure as a JSON object: "status", "name" and "text" always,
-/// and where they are known "phase" (one of "resolve", "connect", "http",
-/// "handshake", "namespace", "session"), "attempt", "sent", "http_status",
-/// "http_body" (its first 1024 characters), "close_code", "os_error", and what
-/// the server said when it refused: "message" and "data". Writes and returns like
-/// sio_client_sid().
+/// and where they are known "phase" (one of "prepare", "resolve", "connect",
+/// "tls", "http", "handshake", "upgrade", "namespace", "session"), "attempt",
+/// "sent", "http_status", "http_body" (its first 1024 characters), "close_code",
+/// "os_error", and what the server said when it refused: "message" and "data".
+/// Writes and returns like sio_client_sid().
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_error_json(client: ClientRef, buf: Buf, size: usize) -> usize {
     fence_value(client, buf.of(size), 0, |client, room| room.write(&client.error_json()))
@@ -294,6 +335,10 @@ pub extern "C" fn sio_client_error_json(client: ClientRef, buf: Buf, size: usize
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_stats(client: ClientRef, buf: Buf, size: usize) -> usize {
     fence_value(client, buf.of(size), 0, |client, room| room.write(&client.stats()))
+}
+
+fn prepare_function(function: sio_prepare_fn, user: User, client: ClientPtr) -> Option<Function> {
+    PrepareCaller::new(function, user, client).map(PrepareCaller::into_function)
 }
 
 fn log_sink(
@@ -317,6 +362,7 @@ fn state(state: State) -> sio_state {
         State::New | State::Closed => sio_state::SIO_STATE_DISCONNECTED,
         State::Connecting => sio_state::SIO_STATE_CONNECTING,
         State::Connected => sio_state::SIO_STATE_CONNECTED,
+        State::Reconnecting => sio_state::SIO_STATE_RECONNECTING,
         State::Closing => sio_state::SIO_STATE_CLOSING,
     }
 }

@@ -30,6 +30,7 @@ impl sio_client {
 
 /// A client as an argument. What C gives is NULL, or a client that it has not begun to free.
 #[repr(transparent)]
+#[derive(Clone, Copy)]
 pub struct ClientPtr(*mut sio_client);
 
 /// The same for functions that change nothing.
@@ -87,6 +88,11 @@ impl Reporter for Client {
 }
 
 impl ClientPtr {
+    /// The pointer itself, for the program's functions that are told which client calls them.
+    pub(super) fn as_given(self) -> *mut sio_client {
+        self.0
+    }
+
     /// Ends the client and gives back its memory.
     ///
     /// Inside a callback nothing that the callback itself holds up may be waited for: not the
@@ -100,9 +106,10 @@ impl ClientPtr {
             return ended.release();
         }
         if callback::inside() {
-            let own = handle.client.is_logging_here();
+            let own = handle.client.is_calling_here();
             let silent = handle.client.set_log(None).is_ok();
-            if own || !silent {
+            let idle = handle.client.set_prepare(None).is_ok();
+            if own || !silent || !idle {
                 handle.client.begin_close();
                 // Without a thread the memory stays, but nothing else does.
                 let _ = sys::spawn_quiet("sio free", move || ended.finish());

@@ -20,16 +20,27 @@ pub enum sio_message_type {
     SIO_MESSAGE_EVENT = 0,
     /// The server's answer to a call.
     SIO_MESSAGE_REPLY = 1,
-    /// The namespace is connected. Reserved: does not happen yet.
+    /// The namespace is connected, for the first time or again. Its one argument
+    /// is an object: "sid"; "recovered", which is false; "attempts", how many it
+    /// took. Only with the option "report_state".
     SIO_MESSAGE_CONNECTED = 2,
-    /// The connection ended. Reserved: does not happen yet.
+    /// The connection ended, or the reconnection that followed was given up. Its
+    /// one argument is an object: "reason", one of "io server disconnect",
+    /// "io client disconnect", "ping timeout", "transport close",
+    /// "transport error", "parse error"; "final", true if no reconnection follows;
+    /// "text", what happened, in English; "next_ms", the time until the next
+    /// attempt, null if "final". Only with the option "report_state".
     SIO_MESSAGE_DISCONNECTED = 3,
-    /// A connection attempt is due. Reserved: does not happen yet.
+    /// A connection attempt is due and starts when this message is answered or
+    /// freed: set options and headers before. Its one argument is an object:
+    /// "attempt". The form of sio_client_set_prepare() for programs that cannot
+    /// take a callback. Only with the option "report_attempts": not yet.
     SIO_MESSAGE_ATTEMPT = 4,
 }
 
-/// An event from the server, or the answer to a call. Every pointer got from it
-/// is valid until sio_message_free(); any number of threads may read it.
+/// An event from the server, the answer to a call, or what became of the
+/// connection. Every pointer got from it is valid until sio_message_free(); any
+/// number of threads may read it.
 pub struct sio_message {
     // The pointer is that of a box of a Message, and is taken for nothing else.
     _opaque: [u8; 0],
@@ -47,9 +58,9 @@ pub extern "C" fn sio_message_kind(message: MessageRef) -> c_int {
     fence_value(message, (), Status::Invalid as c_int, |message, ()| message.kind() as c_int)
 }
 
-/// The event's name, ended by NUL; empty for the answer to a call. If `len` is
-/// not NULL the length goes there, for the rare name that contains a NUL. A
-/// server may use a number as a name; its digits are given.
+/// The event's name, ended by NUL; empty for what is no event. If `len` is not
+/// NULL the length goes there, for the rare name that contains a NUL. A server
+/// may use a number as a name; its digits are given.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_message_event(message: MessageRef, len: OutLen) -> *const c_char {
     fence_value(message, len, c"".as_ptr(), |message, len| {
@@ -210,5 +221,7 @@ mod tests {
         use sio_message_type::*;
         assert_eq!(SIO_MESSAGE_EVENT as c_int, MessageKind::Event as c_int);
         assert_eq!(SIO_MESSAGE_REPLY as c_int, MessageKind::Reply as c_int);
+        assert_eq!(SIO_MESSAGE_CONNECTED as c_int, MessageKind::Connected as c_int);
+        assert_eq!(SIO_MESSAGE_DISCONNECTED as c_int, MessageKind::Disconnected as c_int);
     }
 }

@@ -37,10 +37,9 @@ pub enum sio_status {
     /// callback, use after fork().
     SIO_E_STATE = -5,
     /// The server could not be reached: name lookup, TCP, or an HTTP status
-    /// other than success.
+    /// other than success. Also a prepare function that did not return 0.
     SIO_E_UNREACHABLE = -6,
     /// The TLS handshake failed, or the server's certificate is not trusted.
-    /// Does not happen yet: this version has no TLS.
     SIO_E_TLS = -7,
     /// The server refused the namespace; sio_client_error_json() has what it sent.
     SIO_E_REFUSED = -8,
@@ -52,8 +51,8 @@ pub enum sio_status {
     /// The operating system refused a thread, a descriptor or a socket.
     SIO_E_SYSTEM = -11,
     /// Not available: no such option in this version of the library, something
-    /// that the option or URL asks for and this version lacks, or no such thing
-    /// on this platform.
+    /// that the option asks for and this version lacks, or no such thing on this
+    /// platform.
     SIO_E_UNSUPPORTED = -12,
     /// A defect in the library; the client is disconnected. Please report it.
     SIO_E_INTERNAL = -13,

@@ -1,39 +1,57 @@
-//! The way to a connected TCP socket.
+//! The way to a connected stream of bytes.
 //!
 //! Owns the lookup of names on a thread of its own, and the attempts at all addresses that a
-//! name has. Refuses to know what is said over the socket, and any deadline: whoever drops the
-//! future has given up, and nothing of it stays but, for as long as the system takes, a lookup
-//! that holds nothing of the client's.
+//! name has; TLS follows when the server is to be spoken to so. Refuses to know what is said
+//! over the socket, and any deadline: whoever drops the future has given up, and nothing of it
+//! stays but, for as long as the system takes, a lookup that holds nothing of the client's.
 
 #![forbid(unsafe_code)]
 
 use crate::error::{Failure, Phase, Status};
+use crate::net::stream::Stream;
+use crate::net::tls::{self, Trust};
 use crate::sys;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-/// Connects to a host by name or address, with TCP_NODELAY set.
+/// Where a server is, and whether to speak TLS with it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// A name or an address, an IPv6 one without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// Whom to trust, if over TLS. A certificate has to be for `host`.
+    pub tls: Option<Arc<Trust>>,
+}
+
+/// Connects to a place, with TCP_NODELAY set.
 ///
 /// `progress` hears of each step as it begins: [`Phase::Resolve`], if there is a name to look
-/// up, then [`Phase::Connect`].
+/// up, [`Phase::Connect`], and over TLS [`Phase::Tls`]. Certificates are read before, so that
+/// options that are wrong are known whether or not the server can be reached.
 ///
 /// # Errors
 ///
 /// [`Status::Unreachable`] if the name is not known or no address accepts, with a text that says
-/// what happened at each; [`Status::System`] if the system had no thread or descriptor left.
-pub async fn dial(
-    host: &str,
-    port: u16,
-    mut progress: impl FnMut(Phase),
-) -> Result<TcpStream, Failure> {
+/// what happened at each; [`Status::Tls`] if the server is not to be trusted or the handshake
+/// fails, with a text that says why; [`Status::Invalid`] if a file that the options of TLS name is
+/// not what it should be; [`Status::System`] if the system had no thread or descriptor left.
+pub async fn dial(place: &Place, mut progress: impl FnMut(Phase)) -> Result<Stream, Failure> {
+    let (host, port) = (place.host.as_str(), place.port);
+    let credentials = match &place.tls {
+        Some(trust) => Some(trust.credentials().await?),
+        None => None,
+    };
     let addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
         Err(_) => {
@@ -44,7 +62,10 @@ pub async fn dial(
     progress(Phase::Connect);
     let target =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    connect_any(&target, take_turns(addresses)).await
+    let tcp = connect_any(&target, take_turns(addresses)).await?;
+    let Some(credentials) = credentials else { return Ok(Stream::plain(tcp)) };
+    progress(Phase::Tls);
+    tls::handshake(tcp, host, target, &credentials).await
 }
 
 /// Looks a name up. The system's lookup cannot be interrupted, so it has a thread to itself,
@@ -200,15 +221,22 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
     }
 
+    fn place(host: &str, port: u16) -> Place {
+        Place { host: host.to_owned(), port, tls: None }
+    }
+
     fn listen(address: impl Into<IpAddr>) -> io::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind(SocketAddr::new(address.into(), 0))?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     }
 
-    /// An address on this machine where nobody listens.
-    fn closed() -> SocketAddr {
-        listen(Ipv4Addr::LOCALHOST).unwrap().1
+    /// An address on this machine where nobody listens, nor will while the socket lives.
+    fn closed() -> (TcpSocket, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
     }
 
     /// A listener whose queue is full: the system answers no further attempt to connect.
@@ -231,10 +259,10 @@ mod tests {
         let (_listener, address) = listen(Ipv4Addr::LOCALHOST).unwrap();
         let mut phases = Vec::new();
         run(async {
-            let stream =
-                dial("127.0.0.1", address.port(), |phase| phases.push(phase)).await.unwrap();
-            assert!(stream.nodelay().unwrap());
-            assert_eq!(stream.peer_addr().unwrap(), address);
+            let place = place("127.0.0.1", address.port());
+            let stream = dial(&place, |phase| phases.push(phase)).await.unwrap();
+            assert!(stream.socket().nodelay().unwrap());
+            assert_eq!(stream.socket().peer_addr().unwrap(), address);
         });
         assert_eq!(phases, [Phase::Connect]);
     }
@@ -250,9 +278,9 @@ mod tests {
             }
             let Ok((_listener, address)) = listen(loopback) else { continue };
             let mut phases = Vec::new();
-            let stream =
-                run(dial("localhost", address.port(), |phase| phases.push(phase))).unwrap();
-            assert_eq!(stream.peer_addr().unwrap(), address);
+            let place = place("localhost", address.port());
+            let stream = run(dial(&place, |phase| phases.push(phase))).unwrap();
+            assert_eq!(stream.socket().peer_addr().unwrap(), address);
             assert_eq!(phases, [Phase::Resolve, Phase::Connect]);
         }
     }
@@ -271,9 +299,10 @@ mod tests {
 
     #[test]
     fn a_refused_connection_is_unreachable_and_names_each_address() {
-        let port = closed().port();
+        let (_socket, closed) = closed();
+        let port = closed.port();
         for host in ["127.0.0.1", "localhost"] {
-            let failure = run(dial(host, port, |_| {})).unwrap_err();
+            let failure = run(dial(&place(host, port), |_| {})).unwrap_err();
             assert_eq!(failure.status, Status::Unreachable);
             assert_eq!(failure.details.phase, Some(Phase::Connect));
             assert_eq!(failure.details.os_error, Some(libc::ECONNREFUSED));
@@ -285,7 +314,8 @@ mod tests {
     #[test]
     fn the_next_address_is_tried_at_once_when_one_fails() {
         let (_listener, address) = listen(Ipv4Addr::LOCALHOST).unwrap();
-        let addresses = VecDeque::from([closed(), closed(), address]);
+        let (nobody, no_one) = (closed(), closed());
+        let addresses = VecDeque::from([nobody.1, no_one.1, address]);
         let begun = Instant::now();
         let stream = run(connect_any("a", addresses)).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address);
@@ -298,7 +328,8 @@ mod tests {
         run(async {
             let (_silent, _queued, unanswered) = silent().await;
             let begun = Instant::now();
-            let addresses = VecDeque::from([unanswered, closed(), address]);
+            let (_socket, closed) = closed();
+            let addresses = VecDeque::from([unanswered, closed, address]);
             let stream = connect_any("a", addresses).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap(), address);
             assert!((HEAD_START..2 * HEAD_START).contains(&begun.elapsed()));
@@ -310,7 +341,8 @@ mod tests {
         run(async {
             let (_silent, _queued, unanswered) = silent().await;
             let begun = Instant::now();
-            let mut dialing = Box::pin(dial("127.0.0.1", unanswered.port(), |_| {}));
+            let place = place("127.0.0.1", unanswered.port());
+            let mut dialing = Box::pin(dial(&place, |_| {}));
             assert!(timeout(Duration::from_millis(100), &mut dialing).await.is_err());
             assert!(begun.elapsed() < Duration::from_millis(300));
             let pending = pending_attempts(unanswered.port());
@@ -334,7 +366,8 @@ mod tests {
     fn dropping_gives_up_a_lookup_at_once() {
         run(async {
             let begun = Instant::now();
-            let dialing = dial("no-such-name.invalid", 80, |_| {});
+            let place = place("no-such-name.invalid", 80);
+            let dialing = dial(&place, |_| {});
             // A first poll starts the lookup.
             let _ = timeout(Duration::ZERO, dialing).await;
             assert!(begun.elapsed() < Duration::from_millis(200));
@@ -344,8 +377,8 @@ mod tests {
     #[test]
     fn a_name_that_is_not_known_is_unreachable_in_the_lookup() {
         let mut phases = Vec::new();
-        let failure =
-            run(dial("no-such-name.invalid", 80, |phase| phases.push(phase))).unwrap_err();
+        let place = place("no-such-name.invalid", 80);
+        let failure = run(dial(&place, |phase| phases.push(phase))).unwrap_err();
         assert_eq!(failure.status, Status::Unreachable);
         assert_eq!(failure.details.phase, Some(Phase::Resolve));
         assert!(failure.text.contains("no-such-name.invalid"), "{}", failure.text);

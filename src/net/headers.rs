@@ -7,6 +7,9 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 /// Why a header is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderError {
@@ -40,7 +43,7 @@ pub fn check_header(name: &str, value: &str) -> Result<(), HeaderError> {
 
 /// The value of an Authorization header for a user and a password (RFC 7617).
 pub fn basic_authorization(user: &str, password: &str) -> String {
-    format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 impl fmt::Display for HeaderError {
@@ -72,21 +75,6 @@ fn describe(c: char) -> String {
         c if c.is_control() => format!("the control character U+{:04X}", u32::from(c)),
         c => format!("\"{c}\""),
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = (bits >> (18 - 6 * place)) & 0x3f;
-            let used = place <= group.len();
-            out.push(if used { char::from(ALPHABET[digit as usize]) } else { '=' });
-        }
-    }
-    out
 }
 
 /// Headers by which a request would change its own meaning, beside all of Sec-WebSocket-*.

@@ -9,20 +9,23 @@
 
 #![forbid(unsafe_code)]
 
+mod given;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::{self, Display};
+use std::fmt;
 use std::time::Duration;
 
 use crate::error::{Failure, Status};
-use crate::json;
 use crate::net::headers::check_header;
-use crate::url::{self, Url};
+use crate::net::tls::TlsOptions;
+use crate::transport::Transport;
+use crate::url::Url;
+use given::{Given, missing, shown, unknown};
 
+use table::{ATTEMPTS_MAX, COUNT_MAX, JITTER_MAX, MESSAGE_MAX};
 pub use table::{Availability, BYTES_MAX, Key, OptionInfo, TABLE};
-use table::{COUNT_MAX, MESSAGE_MAX, MILLISECONDS_MAX};
 
 /// What emit and call do while the client is connecting or reconnecting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +69,26 @@ pub struct Options {
     pub path: Checked<String>,
     /// The data that goes with the namespace's CONNECT: one JSON value.
     pub auth: Option<String>,
+    /// The transports in the order in which they are tried; never empty, and none twice.
+    pub transports: Vec<Transport>,
     /// How long one attempt may take, from name lookup to namespace.
     pub attempt_timeout: Duration,
     /// How long each HTTP request but the long poll may take.
     pub request_timeout: Duration,
+    /// Whether a connect goes on after an attempt that failed.
+    pub retry_connect: bool,
+    /// Whether a lost connection is made again.
+    pub reconnection: bool,
+    /// How many attempts are made at that before it is given up; 0 for no limit.
+    pub reconnect_attempts: u64,
+    /// The delay before the first of them.
+    pub reconnect_min: Duration,
+    /// The longest delay; it holds also where the first one's is longer.
+    pub reconnect_max: Duration,
+    /// By how much a delay may differ from what is due, in percent.
+    pub reconnect_jitter: u32,
+    /// Whether the server's refusal of an attempt is followed by another.
+    pub retry_refused: bool,
     /// What emit and call do without a connection.
     pub offline: Offline,
     /// How many bytes may be queued for sending.
@@ -86,6 +105,12 @@ pub struct Options {
     pub enforce_max_payload: bool,
     /// Whether an event that is freed unanswered is answered with `[]`.
     pub ack_unanswered: bool,
+    /// Whom an https or wss server has to be, and who we are to it.
+    pub tls: TlsOptions,
+    /// Whether the cookies that the server sets are kept and sent.
+    pub cookies: bool,
+    /// Whether connections and their ends are reported as messages.
+    pub report_state: bool,
     /// The headers of every request, in the order in which they were first set.
     pub headers: Vec<(String, String)>,
 }
@@ -98,8 +123,16 @@ impl Options {
             namespace: "/".into(),
             path: Checked { given: "socket.io".into(), meaning: "/socket.io/".into() },
             auth: None,
+            transports: vec![Transport::Polling, Transport::WebSocket],
             attempt_timeout: Duration::from_millis(20_000),
             request_timeout: Duration::from_millis(5_000),
+            retry_connect: false,
+            reconnection: true,
+            reconnect_attempts: 0,
+            reconnect_min: Duration::from_millis(1_000),
+            reconnect_max: Duration::from_millis(5_000),
+            reconnect_jitter: 50,
+            retry_refused: false,
             offline: Offline::Wait,
             send_limit: 67_108_864,
             receive_limit: 67_108_864,
@@ -108,6 +141,9 @@ impl Options {
             max_attachments: 1024,
             enforce_max_payload: true,
             ack_unanswered: true,
+            tls: TlsOptions::default(),
+            cookies: true,
+            report_state: false,
             headers: Vec::new(),
         }
     }
@@ -147,17 +183,33 @@ impl Options {
             Key::Namespace => self.namespace.clone(),
             Key::Path => self.path.given.clone(),
             Key::Auth => self.auth.clone().unwrap_or_default(),
-            Key::Transports => info.default.to_owned(),
+            Key::Transports => {
+                let names: Vec<&str> = self.transports.iter().map(|one| one.name()).collect();
+                names.join(",")
+            }
             Key::AttemptTimeout => self.attempt_timeout.as_millis().to_string(),
             Key::RequestTimeout => self.request_timeout.as_millis().to_string(),
+            Key::RetryConnect => digit(self.retry_connect),
+            Key::Reconnection => digit(self.reconnection),
+            Key::ReconnectAttempts => self.reconnect_attempts.to_string(),
+            Key::ReconnectMin => self.reconnect_min.as_millis().to_string(),
+            Key::ReconnectMax => self.reconnect_max.as_millis().to_string(),
+            Key::ReconnectJitter => self.reconnect_jitter.to_string(),
+            Key::RetryRefused => digit(self.retry_refused),
             Key::Offline => self.offline.word().to_owned(),
             Key::SendLimit => self.send_limit.to_string(),
             Key::ReceiveLimit => self.receive_limit.to_string(),
             Key::ReceiveOverflow => self.receive_overflow.word().to_owned(),
             Key::MaxMessageBytes => self.max_message_bytes.to_string(),
             Key::MaxAttachments => self.max_attachments.to_string(),
-            Key::EnforceMaxPayload => u8::from(self.enforce_max_payload).to_string(),
-            Key::AckUnanswered => u8::from(self.ack_unanswered).to_string(),
+            Key::EnforceMaxPayload => digit(self.enforce_max_payload),
+            Key::AckUnanswered => digit(self.ack_unanswered),
+            Key::TlsVerify => digit(self.tls.verify),
+            Key::TlsCaFile => self.tls.ca_file.clone().unwrap_or_default(),
+            Key::TlsCertFile => self.tls.cert_file.clone().unwrap_or_default(),
+            Key::TlsKeyFile => self.tls.key_file.clone().unwrap_or_default(),
+            Key::Cookies => digit(self.cookies),
+            Key::ReportState => digit(self.report_state),
         }
     }
 
@@ -204,6 +256,7 @@ impl Options {
             receive_limit: self.receive_limit,
             receive_overflow: self.receive_overflow,
             ack_unanswered: self.ack_unanswered,
+            report_state: self.report_state,
         }
     }
 
@@ -219,9 +272,16 @@ impl Options {
             Key::Namespace => self.namespace = defaults.namespace,
             Key::Path => self.path = defaults.path,
             Key::Auth => self.auth = defaults.auth,
-            Key::Transports => {}
+            Key::Transports => self.transports = defaults.transports,
             Key::AttemptTimeout => self.attempt_timeout = defaults.attempt_timeout,
             Key::RequestTimeout => self.request_timeout = defaults.request_timeout,
+            Key::RetryConnect => self.retry_connect = defaults.retry_connect,
+            Key::Reconnection => self.reconnection = defaults.reconnection,
+            Key::ReconnectAttempts => self.reconnect_attempts = defaults.reconnect_attempts,
+            Key::ReconnectMin => self.reconnect_min = defaults.reconnect_min,
+            Key::ReconnectMax => self.reconnect_max = defaults.reconnect_max,
+            Key::ReconnectJitter => self.reconnect_jitter = defaults.reconnect_jitter,
+            Key::RetryRefused => self.retry_refused = defaults.retry_refused,
             Key::Offline => self.offline = defaults.offline,
             Key::SendLimit => self.send_limit = defaults.send_limit,
             Key::ReceiveLimit => self.receive_limit = defaults.receive_limit,
@@ -230,6 +290,12 @@ impl Options {
             Key::MaxAttachments => self.max_attachments = defaults.max_attachments,
             Key::EnforceMaxPayload => self.enforce_max_payload = defaults.enforce_max_payload,
             Key::AckUnanswered => self.ack_unanswered = defaults.ack_unanswered,
+            Key::TlsVerify => self.tls.verify = defaults.tls.verify,
+            Key::TlsCaFile => self.tls.ca_file = defaults.tls.ca_file,
+            Key::TlsCertFile => self.tls.cert_file = defaults.tls.cert_file,
+            Key::TlsKeyFile => self.tls.key_file = defaults.tls.key_file,
+            Key::Cookies => self.cookies = defaults.cookies,
+            Key::ReportState => self.report_state = defaults.report_state,
         }
     }
 
@@ -239,9 +305,20 @@ impl Options {
             Key::Namespace => self.namespace = given.namespace()?,
             Key::Path => self.path = given.path()?,
             Key::Auth => self.auth = Some(given.json()?),
-            Key::Transports => given.transports()?,
+            Key::Transports => self.transports = given.transports()?,
             Key::AttemptTimeout => self.attempt_timeout = given.time()?,
             Key::RequestTimeout => self.request_timeout = given.time()?,
+            Key::RetryConnect => self.retry_connect = given.flag()?,
+            Key::Reconnection => self.reconnection = given.flag()?,
+            Key::ReconnectAttempts => {
+                self.reconnect_attempts = given.number(0, ATTEMPTS_MAX, "attempts")? as u64;
+            }
+            Key::ReconnectMin => self.reconnect_min = given.time()?,
+            Key::ReconnectMax => self.reconnect_max = given.time()?,
+            Key::ReconnectJitter => {
+                self.reconnect_jitter = given.number(0, JITTER_MAX, "percent")? as u32;
+            }
+            Key::RetryRefused => self.retry_refused = given.flag()?,
             Key::Offline => self.offline = given.word(&Offline::WORDS)?,
             Key::SendLimit => self.send_limit = given.number(1, BYTES_MAX, "bytes")?,
             Key::ReceiveLimit => self.receive_limit = given.number(0, BYTES_MAX, "bytes")?,
@@ -254,6 +331,12 @@ impl Options {
             }
             Key::EnforceMaxPayload => self.enforce_max_payload = given.flag()?,
             Key::AckUnanswered => self.ack_unanswered = given.flag()?,
+            Key::TlsVerify => self.tls.verify = given.flag()?,
+            Key::TlsCaFile => self.tls.ca_file = Some(given.file()?),
+            Key::TlsCertFile => self.tls.cert_file = Some(given.file()?),
+            Key::TlsKeyFile => self.tls.key_file = Some(given.file()?),
+            Key::Cookies => self.cookies = given.flag()?,
+            Key::ReportState => self.report_state = given.flag()?,
         }
         Ok(())
     }
@@ -272,6 +355,8 @@ pub struct InForce {
     pub receive_overflow: Overflow,
     /// See [`Options::ack_unanswered`].
     pub ack_unanswered: bool,
+    /// See [`Options::report_state`].
+    pub report_state: bool,
 }
 
 impl Default for Options {
@@ -321,176 +406,6 @@ impl Overflow {
     }
 }
 
-/// A value that the program gave for one option, not yet known to fit it.
-struct Given<'a> {
-    info: &'static OptionInfo,
-    value: &'a str,
+fn digit(on: bool) -> String {
+    u8::from(on).to_string()
 }
-
-impl Given<'_> {
-    fn url(&self) -> Result<Checked<Url>, Failure> {
-        let meaning = url::parse(self.value).map_err(|error| {
-            self.fault(format_args!("{}: {error}", shown(&without_secrets(self.value))))
-        })?;
-        if meaning.secure {
-            return Err(missing(
-                self.info,
-                "an https or wss URL cannot be connected to; use http or ws",
-            ));
-        }
-        Ok(Checked { given: self.value.to_owned(), meaning })
-    }
-
-    /// The name's rules are in the section "Sending and receiving data" of the Socket.IO
-    /// protocol: a comma ends it, and in a URL it starts with a slash.
-    fn namespace(&self) -> Result<String, Failure> {
-        let fault = match self.value {
-            "" => return Ok("/".into()),
-            text if !text.starts_with('/') => "does not start with \"/\"",
-            text if text.contains(',') => "has a comma",
-            text if text.contains(char::is_control) => "has a control character",
-            text => return Ok(text.to_owned()),
-        };
-        // What follows "?" can be a token.
-        let name = self.value.split('?').next().unwrap_or_default();
-        let hidden = if name.len() < self.value.len() { "?..." } else { "" };
-        Err(self.fault(format_args!(
-            "{} {fault}; a namespace is like \"/\" or \"/admin\", without commas and control \
-             characters",
-            shown(&format!("{name}{hidden}"))
-        )))
-    }
-
-    fn path(&self) -> Result<Checked<String>, Failure> {
-        match url::check_path(self.value) {
-            Ok(meaning) => Ok(Checked { given: self.value.to_owned(), meaning }),
-            Err(error) => Err(self.fault(format_args!("{}: {error}", shown(self.value)))),
-        }
-    }
-
-    fn json(&self) -> Result<String, Failure> {
-        match json::check(self.value.as_bytes()) {
-            Ok(()) => Ok(self.value.to_owned()),
-            // The value is a secret.
-            Err(error) => Err(self.fault(format_args!(
-                "the value is not JSON: {error}; by the protocol it is an object, such as \
-                 {{\"token\":\"...\"}}"
-            ))),
-        }
-    }
-
-    fn transports(&self) -> Result<(), Failure> {
-        let names: Vec<&str> = self.value.split(',').collect();
-        let known = names.iter().all(|name| matches!(*name, "polling" | "websocket"));
-        let twice = names.len() > 1 && names.first() == names.last();
-        if !known || twice || names.len() > 2 {
-            return Err(self.wrong("\"websocket\""));
-        }
-        if names.contains(&"polling") {
-            return Err(missing(self.info, "\"polling\" cannot be used; set \"websocket\""));
-        }
-        Ok(())
-    }
-
-    fn time(&self) -> Result<Duration, Failure> {
-        self.number(1, MILLISECONDS_MAX, "milliseconds").map(|ms| Duration::from_millis(ms as u64))
-    }
-
-    fn number(&self, least: usize, most: usize, unit: &str) -> Result<usize, Failure> {
-        let plain = self.value.bytes().all(|b| b.is_ascii_digit())
-            && (self.value.len() == 1 || !self.value.starts_with('0'));
-        match self.value.parse() {
-            Ok(number) if plain && (least..=most).contains(&number) => Ok(number),
-            _ => Err(self.wrong(&format!(
-                "a whole number of {unit} from {least} to {most}, in digits alone"
-            ))),
-        }
-    }
-
-    fn flag(&self) -> Result<bool, Failure> {
-        match self.value {
-            "0" => Ok(false),
-            "1" => Ok(true),
-            _ => Err(self.wrong("0 or 1")),
-        }
-    }
-
-    fn word<T: Copy>(&self, words: &Words<T>) -> Result<T, Failure> {
-        let [(first, _), (second, _), (third, _)] = words;
-        match words.iter().find(|(word, _)| *word == self.value) {
-            Some((_, meaning)) => Ok(*meaning),
-            None => Err(self.wrong(&format!("\"{first}\", \"{second}\" or \"{third}\""))),
-        }
-    }
-
-    fn wrong(&self, right: &str) -> Failure {
-        self.fault(format_args!("{} does not fit; it must be {right}", shown(self.value)))
-    }
-
-    fn fault(&self, what: impl Display) -> Failure {
-        Failure::new(Status::Invalid, format!("option \"{}\": {what}", self.info.name))
-    }
-}
-
-fn unknown(name: &str) -> Failure {
-    let close = name.trim().to_lowercase().replace(['-', ' '], "_");
-    let hint = match OptionInfo::find(&close) {
-        Some(info) => format!("; there is \"{}\"", info.name),
-        None => String::new(),
-    };
-    let name = shown(name);
-    Failure::new(
-        Status::Unsupported,
-        format!("this version of the library has no option {name}{hint}"),
-    )
-}
-
-fn missing(info: &OptionInfo, consequence: &str) -> Failure {
-    Failure::new(
-        Status::Unsupported,
-        format!(
-            "option \"{}\": {} missing from this version of the library: {consequence}",
-            info.name, info.feature
-        ),
-    )
-}
-
-/// A value as it stands in an error text: quoted, in one line, and not too long to read.
-fn shown(value: &str) -> String {
-    let mut out = String::from("\"");
-    for (count, c) in value.chars().enumerate() {
-        if count == SHOWN {
-            out.push_str("...");
-            break;
-        }
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// A URL that may be malformed, without what can be a credential in it: user and password, and
-/// the query. Hides too much rather than too little.
-fn without_secrets(url: &str) -> String {
-    let (scheme, rest) = match url.find("://") {
-        Some(at) => url.split_at(at + 3),
-        None => ("", url),
-    };
-    let (hidden, rest) = match rest.rsplit_once('@') {
-        // A password with a raw "?" looks like a query with an "@": neither side can be shown.
-        Some((before, _)) if before.contains('?') => return format!("{scheme}..."),
-        Some((_, after)) => ("...@", after),
-        None => ("", rest),
-    };
-    match rest.split_once('?') {
-        Some((before, _)) => format!("{scheme}{hidden}{before}?..."),
-        None => format!("{scheme}{hidden}{rest}"),
-    }
-}
-
-/// How many characters of a value an error text shows.
-const SHOWN: usize = 60;

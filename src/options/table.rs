@@ -51,6 +51,13 @@ pub enum Key {
     Transports,
     AttemptTimeout,
     RequestTimeout,
+    RetryConnect,
+    Reconnection,
+    ReconnectAttempts,
+    ReconnectMin,
+    ReconnectMax,
+    ReconnectJitter,
+    RetryRefused,
     Offline,
     SendLimit,
     ReceiveLimit,
@@ -59,6 +66,12 @@ pub enum Key {
     MaxAttachments,
     EnforceMaxPayload,
     AckUnanswered,
+    TlsVerify,
+    TlsCaFile,
+    TlsCertFile,
+    TlsKeyFile,
+    Cookies,
+    ReportState,
 }
 
 /// The largest limit in bytes: one TiB, or what a smaller machine can address.
@@ -70,7 +83,13 @@ pub(super) const MESSAGE_MAX: usize = cap(u32::MAX as u64);
 /// The largest number of attachments.
 pub(super) const COUNT_MAX: usize = 1 << 20;
 
-/// The longest time for an attempt or a request: a day.
+/// The largest number of attempts that is a limit.
+pub(super) const ATTEMPTS_MAX: usize = 1_000_000_000;
+
+/// The largest jitter: a delay between nothing and twice what is due.
+pub(super) const JITTER_MAX: usize = 100;
+
+/// The longest time for an attempt, a request or a delay: a day.
 pub(super) const MILLISECONDS_MAX: usize = 86_400_000;
 
 const fn cap(most: u64) -> usize {
@@ -79,29 +98,17 @@ const fn cap(most: u64) -> usize {
 
 /// Every option, those included that this version has no use for.
 pub const TABLE: &[OptionInfo] = &[
-    OptionInfo {
-        feature: "TLS is",
-        ..works(
-            Key::Url,
-            "url",
-            "URL",
-            "",
-            "what connect was given; https and wss not yet: SIO_E_UNSUPPORTED",
-        )
-    },
+    works(Key::Url, "url", "URL", "", "what connect was given"),
     works(Key::Namespace, "namespace", "text", "/", ""),
     works(Key::Path, "path", "text", "socket.io", ""),
     works(Key::Auth, "auth", "JSON", "", "none; by the protocol an object"),
-    OptionInfo {
-        feature: "HTTP long-polling is",
-        ..works(
-            Key::Transports,
-            "transports",
-            "list",
-            "websocket",
-            "\"polling\" not yet: SIO_E_UNSUPPORTED",
-        )
-    },
+    works(
+        Key::Transports,
+        "transports",
+        "list",
+        "polling,websocket",
+        "or one alone, or the other way round",
+    ),
     works(
         Key::AttemptTimeout,
         "attempt_timeout_ms",
@@ -116,13 +123,13 @@ pub const TABLE: &[OptionInfo] = &[
         "5000",
         "each HTTP request but the long poll; 1 to 86400000",
     ),
-    fixed("retry_connect", "0", RECONNECTION, "the first failure ends connect"),
-    fixed("reconnection", "0", RECONNECTION, "a lost connection is final"),
-    missing("reconnect_attempts", "count", RECONNECTION),
-    missing("reconnect_min_ms", "ms", RECONNECTION),
-    missing("reconnect_max_ms", "ms", RECONNECTION),
-    missing("reconnect_jitter", "percent", RECONNECTION),
-    fixed("retry_refused", "0", RECONNECTION, "a refused reconnection is final"),
+    works(Key::RetryConnect, "retry_connect", FLAG, "0", "the first failure ends connect"),
+    works(Key::Reconnection, "reconnection", FLAG, "1", ""),
+    works(Key::ReconnectAttempts, "reconnect_attempts", "count", "0", "no limit; 0 to 1000000000"),
+    works(Key::ReconnectMin, "reconnect_min_ms", "ms", "1000", "1 to 86400000"),
+    works(Key::ReconnectMax, "reconnect_max_ms", "ms", "5000", "1 to 86400000"),
+    works(Key::ReconnectJitter, "reconnect_jitter", "percent", "50", "0 to 100"),
+    works(Key::RetryRefused, "retry_refused", FLAG, "0", "a refused reconnection is final"),
     works(Key::Offline, "offline", "word", "wait", "or \"buffer\" or \"fail\""),
     works(Key::SendLimit, "send_limit", "bytes", "67108864", "1 to 1099511627776"),
     works(Key::ReceiveLimit, "receive_limit", "bytes", "67108864", "0 to 1099511627776"),
@@ -144,29 +151,43 @@ pub const TABLE: &[OptionInfo] = &[
     works(
         Key::EnforceMaxPayload,
         "enforce_max_payload",
-        "0 or 1",
+        FLAG,
         "1",
         "0: by websocket ignore the server's limit",
     ),
     works(
         Key::AckUnanswered,
         "ack_unanswered",
-        "0 or 1",
+        FLAG,
         "1",
         "an event freed unanswered is answered with []",
     ),
-    missing("tls_verify", "0 or 1", TLS),
-    missing("tls_ca_file", "path", TLS),
-    missing("tls_cert_file", "path", TLS),
-    missing("tls_key_file", "path", TLS),
-    missing("proxy", "URL", "the proxy is"),
-    fixed("cookies", "0", "keeping cookies is", "what the server sets is not kept"),
-    fixed("report_state", "0", "reporting the state is", ""),
-    fixed("report_attempts", "0", "reporting attempts is", ""),
+    works(Key::TlsVerify, "tls_verify", FLAG, "1", "0: any certificate is taken"),
+    works(Key::TlsCaFile, "tls_ca_file", "path", "", "the system's; PEM, in its place"),
+    works(Key::TlsCertFile, "tls_cert_file", "path", "", "none; PEM, the client's certificate"),
+    works(Key::TlsKeyFile, "tls_key_file", "path", "", "none; PEM, the key to that"),
+    OptionInfo {
+        name: "proxy",
+        form: "URL",
+        default: "",
+        availability: Availability::Missing,
+        feature: "the proxy is",
+        remark: "not available yet",
+    },
+    works(Key::Cookies, "cookies", FLAG, "1", "keep what the server sets"),
+    works(Key::ReportState, "report_state", FLAG, "0", ""),
+    OptionInfo {
+        name: "report_attempts",
+        form: FLAG,
+        default: "0",
+        availability: Availability::Fixed,
+        feature: "reporting attempts is",
+        remark: "",
+    },
 ];
 
-const RECONNECTION: &str = "reconnection is";
-const TLS: &str = "TLS is";
+/// The form of what is on or off.
+const FLAG: &str = "0 or 1";
 
 const fn works(
     key: Key,
@@ -177,19 +198,4 @@ const fn works(
 ) -> OptionInfo {
     let availability = Availability::Works(key);
     OptionInfo { name, form, default, availability, feature: "", remark }
-}
-
-const fn fixed(
-    name: &'static str,
-    default: &'static str,
-    feature: &'static str,
-    remark: &'static str,
-) -> OptionInfo {
-    let availability = Availability::Fixed;
-    OptionInfo { name, form: "0 or 1", default, availability, feature, remark }
-}
-
-const fn missing(name: &'static str, form: &'static str, feature: &'static str) -> OptionInfo {
-    let availability = Availability::Missing;
-    OptionInfo { name, form, default: "", availability, feature, remark: "not available yet" }
 }

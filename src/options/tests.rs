@@ -1,4 +1,5 @@
 use super::*;
+use crate::url;
 
 fn set(name: &str, value: &str) -> Result<String, Failure> {
     let mut options = Options::new();
@@ -43,6 +44,7 @@ fn null_restores_the_default() {
         ("path", "/my/io/"),
         ("auth", "{\"token\":\"abc\"}"),
         ("transports", "websocket"),
+        ("transports", "websocket,polling"),
         ("attempt_timeout_ms", "1"),
         ("request_timeout_ms", "86400000"),
         ("offline", "buffer"),
@@ -53,7 +55,19 @@ fn null_restores_the_default() {
         ("max_attachments", "1"),
         ("enforce_max_payload", "0"),
         ("ack_unanswered", "0"),
+        ("retry_connect", "1"),
         ("reconnection", "0"),
+        ("reconnect_attempts", "1000000000"),
+        ("reconnect_min_ms", "86400000"),
+        ("reconnect_max_ms", "1"),
+        ("reconnect_jitter", "0"),
+        ("retry_refused", "1"),
+        ("tls_verify", "0"),
+        ("tls_ca_file", "/etc/ca.pem"),
+        ("tls_cert_file", "cert.pem"),
+        ("tls_key_file", "\u{fc} key.pem"),
+        ("cookies", "0"),
+        ("report_state", "1"),
     ] {
         let mut options = Options::new();
         options.set(name, Some(value)).unwrap();
@@ -80,7 +94,8 @@ fn an_unknown_name_is_unsupported_and_a_near_one_is_pointed_to() {
 
 #[test]
 fn numbers_are_digits_within_the_range() {
-    for name in ["attempt_timeout_ms", "request_timeout_ms"] {
+    for name in ["attempt_timeout_ms", "request_timeout_ms", "reconnect_min_ms", "reconnect_max_ms"]
+    {
         taken(name, "1");
         taken(name, "86400000");
         for bad in ["0", "86400001"] {
@@ -91,6 +106,13 @@ fn numbers_are_digits_within_the_range() {
         taken(name, "1");
         taken(name, &BYTES_MAX.to_string());
         refused(name, &(BYTES_MAX + 1).to_string(), Status::Invalid);
+    }
+    for (name, most, beyond) in
+        [("reconnect_attempts", "1000000000", "1000000001"), ("reconnect_jitter", "100", "101")]
+    {
+        taken(name, "0");
+        taken(name, most);
+        refused(name, beyond, Status::Invalid);
     }
     taken("receive_limit", "0");
     taken("max_message_bytes", &MESSAGE_MAX.to_string());
@@ -119,7 +141,14 @@ fn numbers_are_digits_within_the_range() {
         "-9223372036854775808",
         "null",
     ] {
-        for name in ["attempt_timeout_ms", "send_limit", "receive_limit", "max_attachments"] {
+        for name in [
+            "attempt_timeout_ms",
+            "send_limit",
+            "receive_limit",
+            "max_attachments",
+            "reconnect_attempts",
+            "reconnect_jitter",
+        ] {
             refused(name, bad, Status::Invalid);
         }
     }
@@ -143,7 +172,16 @@ fn a_number_may_be_given_as_one() {
 
 #[test]
 fn on_and_off_are_1_and_0() {
-    for name in ["enforce_max_payload", "ack_unanswered"] {
+    for name in [
+        "retry_connect",
+        "reconnection",
+        "retry_refused",
+        "enforce_max_payload",
+        "ack_unanswered",
+        "tls_verify",
+        "cookies",
+        "report_state",
+    ] {
         taken(name, "0");
         taken(name, "1");
         for bad in ["", "true", "on", "yes", "2", "00", "01", " 1", "-0"] {
@@ -170,50 +208,37 @@ fn words_are_those_of_the_table() {
 }
 
 #[test]
-fn what_turns_on_a_missing_feature_can_only_be_off() {
-    for name in [
-        "reconnection",
-        "retry_connect",
-        "retry_refused",
-        "report_state",
-        "report_attempts",
-        "cookies",
-    ] {
-        taken(name, "0");
-        let text = refused(name, "1", Status::Unsupported);
+fn reports_of_attempts_are_missing_and_can_only_be_off() {
+    taken("report_attempts", "0");
+    let text = refused("report_attempts", "1", Status::Unsupported);
+    assert!(text.contains("missing from this version"), "{text}");
+    refused("report_attempts", "no", Status::Invalid);
+}
+
+#[test]
+fn the_proxy_is_missing_and_cannot_be_set() {
+    for value in ["0", "", "environment", "http://proxy:3128"] {
+        let text = refused("proxy", value, Status::Unsupported);
         assert!(text.contains("missing from this version"), "{text}");
-        refused(name, "no", Status::Invalid);
     }
+    assert_eq!(Options::new().set("proxy", None).unwrap_err().status, Status::Unsupported);
+    assert_eq!(Options::new().value("proxy"), "");
 }
 
 #[test]
-fn what_shapes_a_missing_feature_cannot_be_set() {
-    for name in [
-        "reconnect_attempts",
-        "reconnect_min_ms",
-        "reconnect_max_ms",
-        "reconnect_jitter",
-        "tls_verify",
-        "tls_ca_file",
-        "tls_cert_file",
-        "tls_key_file",
-        "proxy",
+fn transports_are_one_or_both_in_the_order_in_which_they_are_tried() {
+    use Transport::{Polling, WebSocket};
+    assert_eq!(Options::new().transports, [Polling, WebSocket]);
+    for (list, meaning) in [
+        ("polling", &[Polling][..]),
+        ("websocket", &[WebSocket]),
+        ("polling,websocket", &[Polling, WebSocket]),
+        ("websocket,polling", &[WebSocket, Polling]),
     ] {
-        for value in ["0", "1", "", "http://proxy:3128"] {
-            let text = refused(name, value, Status::Unsupported);
-            assert!(text.contains("missing from this version"), "{text}");
-        }
-        assert_eq!(Options::new().set(name, None).unwrap_err().status, Status::Unsupported);
-        assert_eq!(Options::new().value(name), "");
-    }
-}
-
-#[test]
-fn transports_is_websocket_alone() {
-    taken("transports", "websocket");
-    for polling in ["polling", "polling,websocket", "websocket,polling"] {
-        let text = refused("transports", polling, Status::Unsupported);
-        assert!(text.contains("long-polling is missing"), "{text}");
+        taken("transports", list);
+        let mut options = Options::new();
+        options.set("transports", Some(list)).unwrap();
+        assert_eq!(options.transports, meaning, "{list}");
     }
     for bad in [
         "",
@@ -227,27 +252,71 @@ fn transports_is_websocket_alone() {
         "webtransport",
         "polling websocket",
     ] {
-        refused("transports", bad, Status::Invalid);
+        let text = refused("transports", bad, Status::Invalid);
+        assert!(text.contains("\"polling\", \"websocket\", or both"), "{text}");
     }
 }
 
 #[test]
-fn urls_are_checked_and_https_and_wss_are_unsupported() {
-    for good in [
-        "http://localhost:5000",
-        "ws://localhost",
-        "http://[::1]:5000/",
-        "http://user:pass@localhost/?a=b",
+fn the_name_of_a_file_is_kept_as_given_and_the_file_not_read() {
+    for name in ["tls_ca_file", "tls_cert_file", "tls_key_file"] {
+        taken(name, "no such file.pem");
+        taken(name, "../\u{fc}/x");
+        let text = refused(name, "", Status::Invalid);
+        assert!(text.contains("empty"), "{text}");
+    }
+    let mut options = Options::new();
+    options.set("tls_verify", Some("0")).unwrap();
+    options.set("tls_cert_file", Some("a")).unwrap();
+    options.set("tls_key_file", Some("b")).unwrap();
+    let (cert_file, key_file) = (Some("a".into()), Some("b".into()));
+    assert_eq!(options.tls, TlsOptions { verify: false, ca_file: None, cert_file, key_file });
+    // One of them back at its default leaves the others.
+    options.set("tls_cert_file", None).unwrap();
+    assert_eq!(options.tls.key_file.as_deref(), Some("b"));
+    assert!(!options.tls.verify);
+}
+
+#[test]
+fn the_longest_delay_may_be_set_below_the_first() {
+    let mut options = Options::new();
+    options.set("reconnect_min_ms", Some("9000")).unwrap();
+    options.set("reconnect_max_ms", Some("10")).unwrap();
+    options.check().unwrap();
+    assert_eq!(options.reconnect_min, Duration::from_secs(9));
+    assert_eq!(options.reconnect_max, Duration::from_millis(10));
+}
+
+#[test]
+fn urls_of_all_four_schemes_are_taken() {
+    for (good, secure) in [
+        ("http://localhost:5000", false),
+        ("ws://localhost", false),
+        ("http://[::1]:5000/", false),
+        ("http://user:pass@localhost/?a=b", false),
+        ("https://localhost", true),
+        ("wss://localhost:5000", true),
+        ("HTTPS://user:pass@localhost", true),
     ] {
         taken("url", good);
-    }
-    for secure in ["https://localhost", "wss://localhost:5000", "HTTPS://user:pass@localhost"] {
-        let text = refused("url", secure, Status::Unsupported);
-        assert!(text.contains("TLS is missing") && !text.contains("pass"), "{text}");
+        let mut options = Options::new();
+        options.set("url", Some(good)).unwrap();
+        assert_eq!(options.url.unwrap().meaning.secure, secure, "{good}");
     }
     for bad in ["", "localhost", "ftp://localhost", "http://", "http://h/chat", "http://h:0"] {
         refused("url", bad, Status::Invalid);
     }
+}
+
+#[test]
+fn what_is_in_force_is_what_was_set() {
+    let mut options = Options::new();
+    assert!(!options.in_force().report_state);
+    options.set("report_state", Some("1")).unwrap();
+    options.set("ack_unanswered", Some("0")).unwrap();
+    let in_force = options.in_force();
+    assert!(in_force.report_state && !in_force.ack_unanswered);
+    assert_eq!(in_force.send_limit, options.send_limit);
 }
 
 #[test]

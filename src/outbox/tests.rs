@@ -1,17 +1,19 @@
+//! Tests of the queue while its connection lasts.
 use super::*;
 use crate::packet::socket::OutKind;
 use crate::transport::frame::frame_len;
+use crate::transport::polling::Post;
 
-fn outbox() -> Outbox {
+pub(super) fn outbox() -> Outbox {
     Outbox::new([7; 32])
 }
 
-fn event(id: Option<u64>) -> Outgoing<'static> {
+pub(super) fn event(id: Option<u64>) -> Outgoing<'static> {
     let kind = OutKind::Event { quoted_name: b"\"n\"" };
     Outgoing { kind, id, args: "[1]", args_empty: false, attachments: 0 }
 }
 
-fn push(outbox: &mut Outbox, role: Role, connected: bool) {
+pub(super) fn push(outbox: &mut Outbox, role: Role, connected: bool) {
     let id = match role {
         Role::Call(id) => Some(id),
         _ => None,
@@ -20,7 +22,7 @@ fn push(outbox: &mut Outbox, role: Role, connected: bool) {
 }
 
 /// What the frames say when they are unmasked, one text each.
-fn unmasked(mut bytes: &[u8]) -> Vec<String> {
+pub(super) fn unmasked(mut bytes: &[u8]) -> Vec<String> {
     let mut texts = Vec::new();
     while let [_, len, rest @ ..] = bytes {
         let len = usize::from(len & 0x7f);
@@ -177,22 +179,6 @@ fn a_driver_that_was_told_of_what_is_gone_is_told_again_of_the_next() {
 }
 
 #[test]
-fn a_loss_tells_which_calls_were_not_sent_and_is_told_once() {
-    let mut outbox = outbox();
-    push(&mut outbox, Role::Call(0), true);
-    let frames = outbox.take_as_caller().unwrap();
-    push(&mut outbox, Role::Call(1), true);
-    outbox.caller_wrote(frames, 1);
-    push(&mut outbox, Role::Call(2), true);
-    let lost = outbox.lose_all(1);
-    assert_eq!(lost, Lost { packets: 3, unsent_calls: vec![1, 2] });
-    assert!(outbox.take_loss());
-    assert!(!outbox.take_loss());
-    assert!(outbox.is_empty());
-    assert_eq!(outbox.cost(), 0);
-}
-
-#[test]
 fn calls_that_are_not_framed_are_taken_out_together() {
     let mut outbox = outbox();
     for id in 0..2 {
@@ -213,23 +199,6 @@ fn the_room_that_a_large_packet_made_is_given_back() {
 }
 
 #[test]
-fn while_a_write_goes_on_its_packets_count_as_sent() {
-    let mut outbox = outbox();
-    push(&mut outbox, Role::Call(0), true);
-    push(&mut outbox, Role::Event, true);
-    let first = frame_len("420[\"n\",1]".len());
-    let frames = outbox.take_as_caller().unwrap();
-    push(&mut outbox, Role::Call(1), true);
-    assert_eq!(outbox.lose_all(1), Lost { packets: 1, unsent_calls: vec![1] });
-    assert!(outbox.take_loss());
-    // It reports after the end: one of its two packets had gone out.
-    assert_eq!(outbox.settle_limbo(2, frames.len()), 0);
-    assert_eq!(outbox.settle_limbo(1, first), 1);
-    assert!(outbox.take_loss());
-    assert_eq!(outbox.settle_limbo(1, first), 0);
-}
-
-#[test]
 fn above_a_mebibyte_on_the_way_packets_wait_unframed() {
     let mut outbox = outbox();
     let large = vec![0; 600 * 1024];
@@ -246,4 +215,129 @@ fn above_a_mebibyte_on_the_way_packets_wait_unframed() {
     assert!(!outbox.can_frame());
     outbox.driver_wrote(driver.len(), true);
     assert!(outbox.can_frame());
+}
+
+#[test]
+fn what_a_caller_could_not_write_is_not_cut_and_goes_to_the_driver() {
+    let mut outbox = outbox();
+    push(&mut outbox, Role::Call(0), true);
+    push(&mut outbox, Role::Call(1), true);
+    let frames = outbox.take_as_caller().unwrap();
+    push(&mut outbox, Role::Call(2), true);
+    let whole = frames.clone();
+    assert!(outbox.caller_wrote(frames, 3));
+    assert!(outbox.is_being_written());
+    assert!(outbox.take_as_caller().is_none());
+    // A stream below may have sealed the second already.
+    assert!(!outbox.cancel_call(1));
+    assert!(outbox.cancel_call(2));
+    let mut driver = Vec::new();
+    assert!(outbox.take_as_driver(&mut driver));
+    assert_eq!(driver, whole[3..]);
+    outbox.driver_wrote(driver.len(), true);
+    assert!(outbox.is_between_frames());
+    assert!(outbox.is_empty());
+}
+
+fn with_buffers(outbox: &mut Outbox, buffers: &[&[u8]], role: Role) {
+    let attachments = buffers.len();
+    outbox.push(&Outgoing { attachments, ..event(None) }, "/", buffers, role, true);
+}
+
+fn posted(outbox: &mut Outbox, limit: u64) -> String {
+    let mut post = Post::new(Some(limit));
+    outbox.fill_post(&mut post);
+    String::from_utf8(post.into_body()).unwrap()
+}
+
+#[test]
+fn by_polling_packets_wait_for_a_post_and_leave_when_it_is_sent() {
+    let mut outbox = outbox();
+    outbox.begin(Transport::Polling);
+    assert!(!outbox.can_frame());
+    push(&mut outbox, Role::Event, true);
+    with_buffers(&mut outbox, &[&[1, 2, 3, 4], &[]], Role::Answer);
+    let (cost, sequence) = (outbox.cost(), outbox.last_sequence());
+    assert!(outbox.take_as_caller().is_none());
+    assert!(!outbox.leave_to_driver());
+    assert_eq!(posted(&mut outbox, 1000), "42[\"n\",1]\x1e452-[\"n\",1]\x1ebAQIDBA==\x1eb");
+    assert!(outbox.is_posting());
+    assert!(!outbox.has_waiting());
+    outbox.post_begun();
+    assert_eq!((outbox.len(), outbox.cost()), (2, cost));
+    assert!(!outbox.is_flushed(sequence - 1));
+    outbox.post_sent();
+    assert!(!outbox.is_posting());
+    assert_eq!((outbox.len(), outbox.cost(), outbox.answers_cost()), (0, 0, 0));
+    assert!(outbox.is_flushed(sequence));
+}
+
+#[test]
+fn a_packet_that_does_not_fit_goes_on_at_the_start_of_the_next_post() {
+    let mut outbox = outbox();
+    outbox.begin(Transport::Polling);
+    with_buffers(&mut outbox, &[&[1; 3], &[2; 3], &[3; 3]], Role::Call(0));
+    push(&mut outbox, Role::Call(1), true);
+    // The type of the message counts as well.
+    assert_eq!(posted(&mut outbox, 26), "453-[\"n\",1]\x1ebAQEB\x1ebAgIC");
+    assert!(outbox.has_waiting());
+    // It is not taken out any more, and the one behind it is.
+    assert!(!outbox.cancel_call(0));
+    assert!(outbox.cancel_call(1));
+    push(&mut outbox, Role::Event, true);
+    outbox.post_sent();
+    assert_eq!(outbox.len(), 2);
+    assert_eq!(posted(&mut outbox, 1000), "bAwMD\x1e42[\"n\",1]");
+    outbox.post_sent();
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn a_post_takes_sixteen_packets_of_what_waits() {
+    let mut outbox = outbox();
+    outbox.begin(Transport::Polling);
+    for _ in 0..20 {
+        push(&mut outbox, Role::Event, true);
+    }
+    assert_eq!(posted(&mut outbox, 1_000_000).split('\x1e').count(), 16);
+    outbox.post_sent();
+    assert_eq!(outbox.len(), 4);
+}
+
+#[test]
+fn after_the_upgrade_the_rest_of_a_packet_goes_first() {
+    let mut outbox = outbox();
+    outbox.begin(Transport::Polling);
+    with_buffers(&mut outbox, &[b"one", b"two"], Role::Event);
+    push(&mut outbox, Role::Event, true);
+    assert_eq!(posted(&mut outbox, 18), "452-[\"n\",1]\x1ebb25l");
+    outbox.post_begun();
+    outbox.post_sent();
+    outbox.begin(Transport::WebSocket);
+    push(&mut outbox, Role::Event, true);
+    while outbox.has_waiting() {
+        outbox.frame_waiting();
+    }
+    let frames = outbox.take_as_caller().unwrap();
+    assert_eq!(unmasked(&frames), ["two", "42[\"n\",1]", "42[\"n\",1]"]);
+    let len = frames.len();
+    outbox.caller_wrote(frames, len);
+    assert!(outbox.is_empty());
+    // Now that nothing waits packets are framed at once.
+    push(&mut outbox, Role::Event, true);
+    assert!(!outbox.has_waiting());
+}
+
+#[test]
+fn a_packet_is_posted_alone_so_that_its_size_can_be_checked_before() {
+    let mut outbox = outbox();
+    outbox.begin(Transport::Polling);
+    push(&mut outbox, Role::Event, true);
+    push(&mut outbox, Role::Call(5), true);
+    let mut post = Post::new(None);
+    assert!(outbox.post_waiting(&mut post));
+    assert_eq!(outbox.drop_waiting().map(|packet| packet.role), Some(Role::Call(5)));
+    assert!(!outbox.post_waiting(&mut post));
+    assert_eq!(post.packets(), 1);
+    assert!(outbox.take_loss());
 }

@@ -63,6 +63,18 @@ impl<C> Acks<C> {
         stragglers.into_iter().chain(slots)
     }
 
+    /// The same, without those whose numbers are `kept`, which is ascending; they wait on.
+    pub(super) fn drain_but(&mut self, kept: &[u64]) -> impl Iterator<Item = (u64, C)> + use<C> {
+        let mut ended = Vec::new();
+        for (id, call) in self.drain() {
+            match kept.binary_search(&id) {
+                Ok(_) => _ = self.stragglers.insert(id, call),
+                Err(_) => ended.push((id, call)),
+            }
+        }
+        ended.into_iter()
+    }
+
     /// How many calls wait.
     pub(super) fn waiting(&self) -> usize {
         self.taken + self.stragglers.len()

@@ -1,9 +1,10 @@
 //! Taking leave so that nothing is lost that was emitted before.
 //!
 //! Owns the stages of leaving. Some servers drop events that they read together with a DISCONNECT
-//! or a close, so first a ping goes out behind the last event, and only its pong, or a second of
-//! silence, lets the rest follow. Refuses to know what waits to be sent: it is told when
-//! nothing does any more.
+//! or a close, so by WebSocket first a ping goes out behind the last event, and only its pong, or a
+//! second of silence, lets the rest follow; by polling each goes in a POST of its own, after
+//! the one before it was answered. Refuses to know what waits to be sent: it is told when nothing
+//! does any more.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ use super::time::Moment;
 use super::{Session, Stage, texts};
 use crate::error::{Failure, Status};
 use crate::packet::socket;
+use crate::transport::Transport;
 
 /// The stages of leaving in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,10 @@ pub(super) enum Leaving {
     /// The ping is out; its pong is awaited as long as the server is not silent, and not after
     /// `latest`.
     Pinged { ends: Moment, latest: Moment },
-    /// DISCONNECT and the close frame wait to be framed.
+    /// By polling, instead of both: the POST with DISCONNECT is under way, with the limit of every
+    /// POST.
+    Disconnecting,
+    /// DISCONNECT and the close frame wait to be framed; by polling the Engine.IO CLOSE.
     Parting { ends: Moment },
     /// They are being sent.
     Parted { ends: Moment },
@@ -35,11 +40,11 @@ pub(super) enum Leaving {
 }
 
 impl Leaving {
-    /// When this stage ends by itself. The first two have no end of their own, for sending takes
+    /// When this stage ends by itself. The first have no end of their own, for sending takes
     /// the time that it takes: the program's deadline and the heartbeat bound them.
     pub(super) fn deadline(self) -> Option<Moment> {
         match self {
-            Leaving::Flushing | Leaving::Pinging => None,
+            Leaving::Flushing | Leaving::Pinging | Leaving::Disconnecting => None,
             Leaving::Pinged { ends, .. }
             | Leaving::Parting { ends }
             | Leaving::Parted { ends }
@@ -48,8 +53,13 @@ impl Leaving {
     }
 
     /// Whether the outcome is known, so that a loss is nothing but the end that was awaited.
-    pub(super) fn has_parted(self) -> bool {
+    pub(super) fn is_settled(self) -> bool {
         matches!(self, Leaving::Parting { .. } | Leaving::Parted { .. } | Leaving::Shut { .. })
+    }
+
+    /// Whether DISCONNECT is on its way or comes next, so that the server's is an answer to it.
+    pub(super) fn has_parted(self) -> bool {
+        self.is_settled() || self == Leaving::Disconnecting
     }
 
     /// Whether our sending side is shut down.
@@ -60,18 +70,21 @@ impl Leaving {
 
 impl<C> Session<C> {
     /// Our disconnect. Connected, it begins to take leave; reading that was paused goes on.
-    /// Connecting, it ends the attempt at once. In other states nothing happens.
+    /// Connecting or reconnecting, it ends the attempt, or the wait for it, at once. In other
+    /// states nothing happens.
     pub fn leave(&mut self, now: Moment) {
         match &self.stage {
             Stage::Connected => {
                 self.resume(now);
                 self.stage = Stage::Leaving(Leaving::Flushing);
+                self.give_up_open_probe(now);
             }
-            Stage::Attempt { .. } => {
+            Stage::Attempt(_) | Stage::Waiting { .. } => {
                 let failure = Failure::new(
                     Status::Disconnected,
                     format!(
-                        "connecting to {} was ended by the program, which disconnected while {}",
+                        "{} {} was ended by the program, which disconnected while {}",
+                        self.doing(),
                         self.settings.target,
                         self.under_way()
                     ),
@@ -92,12 +105,25 @@ impl<C> Session<C> {
         }
     }
 
+    /// By polling: the DISCONNECT that follows the last POST, once, and not while the session is
+    /// being moved to WebSocket.
+    pub(super) fn leaving_disconnect(&mut self) -> Option<Transmit> {
+        let Stage::Leaving(stage @ Leaving::Flushing) = &mut self.stage else { return None };
+        if self.upgrade.is_answered() {
+            return None;
+        }
+        *stage = Leaving::Disconnecting;
+        let mut disconnect = Vec::new();
+        socket::write_disconnect(self.namespace(), &mut disconnect);
+        Some(Transmit::Disconnect(disconnect))
+    }
+
     /// Something is about to be sent.
     pub(super) fn leaving_transmits(&mut self, what: &Transmit) {
         let Stage::Leaving(stage) = &mut self.stage else { return };
         match (what, *stage) {
             (Transmit::WebSocketPing(_), Leaving::Flushing) => *stage = Leaving::Pinging,
-            (Transmit::WebSocketClose(_), Leaving::Parting { ends }) => {
+            (Transmit::WebSocketClose(_) | Transmit::EngineClose, Leaving::Parting { ends }) => {
                 *stage = Leaving::Parted { ends };
             }
             _ => {}
@@ -107,6 +133,9 @@ impl<C> Session<C> {
     /// All that was to be sent is with the operating system.
     pub(super) fn leaving_drained(&mut self, now: Moment) {
         let Stage::Leaving(stage) = &mut self.stage else { return };
+        if self.carrier != Some(Transport::WebSocket) {
+            return;
+        }
         match stage {
             Leaving::Pinging => {
                 *stage = Leaving::Pinged { ends: now + PATIENCE, latest: now + LONGEST };
@@ -116,10 +145,26 @@ impl<C> Session<C> {
                 self.actions.push_back(Action::ShutdownWrite);
             }
             Leaving::Flushing
+            | Leaving::Disconnecting
             | Leaving::Pinged { .. }
             | Leaving::Parting { .. }
             | Leaving::Shut { .. } => {}
         }
+    }
+
+    /// By polling: a POST was answered.
+    pub(super) fn leaving_posted(&mut self, now: Moment) {
+        match self.stage {
+            Stage::Leaving(Leaving::Disconnecting) => self.part(Left::Confirmed, now),
+            Stage::Leaving(Leaving::Parted { .. }) => self.leave_by(Action::Hangup),
+            _ => {}
+        }
+    }
+
+    /// By polling: the POST that was under way is late, and it is the one with DISCONNECT.
+    pub(super) fn leaving_unanswered(&mut self) {
+        self.left.get_or_insert(Left::Unknown);
+        self.leave_by(Action::Farewell { code: NORMAL });
     }
 
     /// Bytes came while the pong is awaited: the server lives and has only not got to our ping yet.
@@ -142,8 +187,11 @@ impl<C> Session<C> {
     pub(super) fn leaving_ran_out(&mut self, now: Moment) {
         let Stage::Leaving(stage) = &self.stage else { return };
         match stage {
-            Leaving::Flushing | Leaving::Pinging => {}
+            Leaving::Flushing | Leaving::Pinging | Leaving::Disconnecting => {}
             Leaving::Pinged { .. } => self.part(Left::Unknown, now),
+            Leaving::Parted { .. } if self.carrier == Some(Transport::Polling) => {
+                self.leave_by(Action::Hangup);
+            }
             Leaving::Parting { .. } | Leaving::Parted { .. } => {
                 self.leaving_done(Action::Farewell { code: NORMAL });
             }
@@ -176,10 +224,14 @@ impl<C> Session<C> {
 
     fn part(&mut self, left: Left, now: Moment) {
         self.left.get_or_insert(left);
-        let mut disconnect = Vec::new();
-        socket::write_disconnect(self.namespace(), &mut disconnect);
-        self.queue.push_back(Transmit::Disconnect(disconnect));
-        self.queue.push_back(Transmit::WebSocketClose(NORMAL));
+        if self.carrier == Some(Transport::Polling) {
+            self.queue.push_back(Transmit::EngineClose);
+        } else {
+            let mut disconnect = Vec::new();
+            socket::write_disconnect(self.namespace(), &mut disconnect);
+            self.queue.push_back(Transmit::Disconnect(disconnect));
+            self.queue.push_back(Transmit::WebSocketClose(NORMAL));
+        }
         self.stage = Stage::Leaving(Leaving::Parting { ends: now + PATIENCE });
     }
 

@@ -10,24 +10,37 @@ use std::time::Duration;
 use crate::error::{Failure, Phase};
 use crate::packet::engine;
 use crate::packet::socket::{BlockLayout, Packet};
+use crate::transport::Transport;
 
-/// What one connect is to do. Read once, as it begins.
+/// What an attempt is to do. The first one has it from connect, or from [`Input::Prepared`] if the
+/// program's function goes first; each later one from [`Input::Prepared`].
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The namespace as it is sent, a `?query` included; empty for "/".
     pub namespace: String,
     /// JSON text that goes with the request for the namespace.
     pub auth: Option<String>,
-    /// The limit of one attempt, from the name lookup to the namespace.
+    /// The transports in the order in which they are tried; not empty. WebSocket behind polling
+    /// means that a session by polling is moved to it.
+    pub transports: Vec<Transport>,
+    /// The limit of one attempt, from the program's function to the namespace.
     pub attempt_timeout: Duration,
-    /// The limit of the WebSocket handshake, counted from the moment that TCP is connected.
+    /// The limit of each HTTP request but a poll, and of the WebSocket handshake, counted from the
+    /// moment that the connection is there.
     pub request_timeout: Duration,
     /// The most bytes of one packet together with its attachments.
     pub max_message_bytes: usize,
     /// The most attachments of one packet.
     pub max_attachments: usize,
-    /// Whether the limit that the server announces binds what is sent.
+    /// Whether the limit that the server announces binds what is sent by WebSocket. By polling
+    /// it always does.
     pub enforce_max_payload: bool,
+    /// What follows a loss, and how long attempts wait.
+    pub reconnection: Reconnection,
+    /// Whether a first connection that fails is tried again too.
+    pub retry_connect: bool,
+    /// Whether an attempt is followed by another although the server refused the namespace.
+    pub retry_refused: bool,
     /// The URL for the texts of failures, without credentials.
     pub target: String,
 }
@@ -38,12 +51,45 @@ impl Default for Settings {
         Settings {
             namespace: String::new(),
             auth: None,
+            transports: vec![Transport::Polling, Transport::WebSocket],
             attempt_timeout: Duration::from_secs(20),
             request_timeout: Duration::from_secs(5),
             max_message_bytes: 100 << 20,
             max_attachments: 1024,
             enforce_max_payload: true,
+            reconnection: Reconnection::default(),
+            retry_connect: false,
+            retry_refused: false,
             target: String::new(),
+        }
+    }
+}
+
+/// Whether a connection that was lost is made again, and the delays before each attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconnection {
+    /// Whether a loss is followed by attempts.
+    pub enabled: bool,
+    /// How many attempts may fail in a row; 0 for no limit. With `retry_connect` so many follow the
+    /// first one.
+    pub attempts: u64,
+    /// The first delay; each further one is twice as long.
+    pub min: Duration,
+    /// The longest delay, also if `min` is more.
+    pub max: Duration,
+    /// By how many percent, 0 to 100, a delay may be shorter or longer.
+    pub jitter: u32,
+}
+
+impl Default for Reconnection {
+    /// What the options are if nobody sets them.
+    fn default() -> Self {
+        Reconnection {
+            enabled: true,
+            attempts: 0,
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(5),
+            jitter: 50,
         }
     }
 }
@@ -53,10 +99,12 @@ impl Default for Settings {
 pub enum State {
     /// Never connected.
     New,
-    /// The first connection is being made.
+    /// The first connection is being made, or the next attempt at it is waited for.
     Connecting,
     /// The namespace is connected: events flow.
     Connected,
+    /// The connection was lost; it is being made again, or the next attempt is waited for.
+    Reconnecting,
     /// Our disconnect is sending what is left and taking leave.
     Closing,
     /// The connection ended for good, or never came about.
@@ -121,15 +169,33 @@ pub struct Counters {
 }
 
 /// What happened on the link that the last [`Action::Dial`] asked for, or to what waits for it.
-/// What an earlier link reports must not be handed in any more.
+/// What an earlier link reports must not be handed in any more, nor what comes of an
+/// [`Action::Prepare`] or [`Action::Probe`] that another action, or an end, has overtaken.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// The dial reached this step: the name lookup, TCP, or the WebSocket handshake.
+    /// What comes of an [`Action::Prepare`]: what the options say now, or why there is no attempt.
+    Prepared(Result<Box<Settings>, Failure>),
+    /// The dial reached this step: the name lookup, TCP, TLS, the HTTP request of the handshake
+    /// (polling), or the WebSocket handshake. It may go back, when a redirect dials anew.
     Phase(Phase),
     /// The WebSocket is open.
     Open,
-    /// The link did not come about.
+    /// The link did not come about; or a request of a polling session that was there failed.
     Failed(Failure),
+    /// The answer to a poll, or to the request of the handshake, has ended, and all its packets
+    /// were handed in before.
+    Polled {
+        /// Whether they were NOOPs and nothing else.
+        only_noop: bool,
+    },
+    /// The POST that [`post_begun`](super::Session::post_begun) told of was answered with success.
+    Posted,
+    /// The WebSocket of the probe is open.
+    ProbeOpen,
+    /// An Engine.IO packet came on the WebSocket of the probe.
+    Probe(engine::Packet<'a>),
+    /// The WebSocket of the probe did not open, closed, or brought what is no Engine.IO packet.
+    ProbeFailed(String),
     /// An Engine.IO packet; a message goes as [`Input::Packet`] instead.
     Engine(engine::Packet<'a>),
     /// A Socket.IO packet.
@@ -281,27 +347,78 @@ pub enum Transmit {
     Connect(Vec<u8>),
     /// A WebSocket ping with this payload.
     WebSocketPing(Vec<u8>),
-    /// The leaving of the namespace: Socket.IO text, without the Engine.IO type.
+    /// The leaving of the namespace: Socket.IO text, without the Engine.IO type. By polling in a
+    /// POST of its own.
     Disconnect(Vec<u8>),
     /// A WebSocket close frame with this code. Nothing follows it.
     WebSocketClose(u16),
+    /// An Engine.IO CLOSE, by polling only, in a POST of its own. Nothing follows it.
+    EngineClose,
+    /// An Engine.IO UPGRADE: the first packet on the WebSocket behind [`Action::Switch`].
+    Upgrade,
 }
 
 /// What the driver is to do with the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make a link to the server.
-    Dial,
+    /// Have the program's function called, if there is one, read the options anew, and answer
+    /// with [`Input::Prepared`]. Before the first attempt it comes only if connect was told so,
+    /// before each later one always.
+    Prepare,
+    /// Make a link to the server. What is left of an earlier one is dropped. By polling it is the
+    /// request of the handshake.
+    Dial(Transport),
+    /// Polling: begin the next poll. There is none under way.
+    Poll,
+    /// Polling: open a WebSocket to the same session beside it.
+    Probe,
+    /// Send a PING "probe" on the WebSocket of the probe.
+    ProbePing,
+    /// Drop the WebSocket of the probe; the session stays with polling.
+    ProbeDrop,
+    /// Hear the probe no more. Its WebSocket ends with the link, and not before.
+    ProbeForget,
+    /// The WebSocket of the probe is the link from now on. Neither poll nor POST is under way.
+    Switch,
     /// Shut down the sending side and read on.
     ShutdownWrite,
     /// Part from the link in the background: send nothing more that waits, but a close frame if
-    /// no frame is half sent; shut down the sending side, read to the end, close.
+    /// no frame is half sent; shut down the sending side, read to the end, close. By polling: drop
+    /// both requests and a probe, and make one attempt to hand a CLOSE to a connection that was
+    /// kept.
     Farewell {
         /// The code of the close frame.
         code: u16,
     },
-    /// Close the link, or end the dial, now.
+    /// Close the link and a probe, or end the dial, now.
     Hangup,
+}
+
+/// A change for the program and for the log. Each is told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The namespace is connected.
+    Connected {
+        /// How many attempts it took since the last connection, or since connect.
+        attempts: u64,
+    },
+    /// A link or an attempt ended.
+    Ended {
+        /// Why.
+        failure: Failure,
+        /// The same in one of the words of [`Reason::name`], if the namespace had been connected
+        /// since connect, else `None`.
+        reason: Option<Reason>,
+        /// The delay until the next attempt; `None` if this is final.
+        next: Option<Duration>,
+        /// Whether the namespace was connected until now, so that this is the loss of a connection
+        /// and not of an attempt.
+        connected: bool,
+    },
+    /// The session has moved from polling to WebSocket.
+    Upgraded,
+    /// It has not, and goes on by polling; the text says why.
+    ProbeFailed(String),
 }
 
 /// Whether an event, a call or an answer may be sent now.
@@ -309,7 +426,7 @@ pub enum Action {
 pub enum Admission {
     /// It may.
     Ready,
-    /// Not yet: the namespace is not connected.
+    /// Not yet: the namespace is not connected, or not yet again.
     Wait,
     /// It may not, and this is why.
     Refused(Failure),

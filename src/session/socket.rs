@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::engine::NORMAL;
 use super::reassembly::{PROTOCOL_ERROR, Purpose};
-use super::seam::{Action, Attachment, Event, Parcel, Reason, Text};
+use super::seam::{Action, Attachment, Event, Parcel, Reason, Report, Text};
 use super::texts;
 use super::time::Moment;
 use super::{Session, Stage, Step};
@@ -45,14 +45,14 @@ impl<C> Session<C> {
         attachment: Attachment<'a>,
         now: Moment,
     ) -> Event<'a, C> {
-        if matches!(self.stage, Stage::New | Stage::Closed) {
+        if self.carrier.is_none() {
             return Event::Nothing;
         }
         let purpose = match self.reassembly.add(attachment, &self.settings, now) {
             Ok(Some(purpose)) => purpose,
             Ok(None) => return Event::Nothing,
             Err(flaw) => {
-                self.malformed(flaw.text, flaw.code);
+                self.malformed(flaw.text, flaw.code, now);
                 return Event::Nothing;
             }
         };
@@ -82,12 +82,13 @@ impl<C> Session<C> {
         now: Moment,
     ) -> Event<'a, C> {
         match self.stage {
-            Stage::New | Stage::Closed => return Event::Nothing,
-            Stage::Attempt { step, .. } if step != Step::Namespace => {
-                self.malformed("a Socket.IO packet before the Engine.IO handshake", PROTOCOL_ERROR);
+            _ if self.carrier.is_none() => return Event::Nothing,
+            Stage::Attempt(ref attempt) if attempt.step != Step::Namespace => {
+                let what = "a Socket.IO packet before the Engine.IO handshake";
+                self.malformed(what, PROTOCOL_ERROR, now);
                 return Event::Nothing;
             }
-            Stage::Attempt { .. } | Stage::Connected | Stage::Leaving(_) => {}
+            _ => {}
         }
         self.counters.packets_received += 1;
         if !self.reassembly.is_idle() {
@@ -95,7 +96,7 @@ impl<C> Session<C> {
                 "a Socket.IO packet in the middle of another one, of which {}",
                 self.reassembly.progress()
             );
-            self.malformed(what, PROTOCOL_ERROR);
+            self.malformed(what, PROTOCOL_ERROR, now);
             return Event::Nothing;
         }
         let own = self.is_own(packet, text.as_bytes());
@@ -119,9 +120,9 @@ impl<C> Session<C> {
                 }
                 None => self.counters.late_acks += 1,
             },
-            Kind::Connect => self.namespace_connected(&data(packet, &text)),
-            Kind::Disconnect => self.namespace_disconnected(&data(packet, &text)),
-            Kind::ConnectError => self.namespace_refused(&data(packet, &text)),
+            Kind::Connect => self.namespace_connected(&data(packet, &text), now),
+            Kind::Disconnect => self.namespace_disconnected(&data(packet, &text), now),
+            Kind::ConnectError => self.namespace_refused(&data(packet, &text), now),
         }
         Event::Nothing
     }
@@ -133,14 +134,15 @@ impl<C> Session<C> {
             (true, _, id) => Purpose::Event(id),
         };
         if let Err(flaw) = self.reassembly.begin(packet, text, purpose, &self.settings, now) {
-            self.malformed(flaw.text, flaw.code);
+            self.malformed(flaw.text, flaw.code, now);
         }
     }
 
-    fn namespace_connected(&mut self, data: &str) {
-        if !matches!(self.stage, Stage::Attempt { .. }) {
-            return self.malformed("a second CONNECT for the namespace", PROTOCOL_ERROR);
-        }
+    fn namespace_connected(&mut self, data: &str, now: Moment) {
+        let Stage::Attempt(attempt) = &self.stage else {
+            return self.malformed("a second CONNECT for the namespace", PROTOCOL_ERROR, now);
+        };
+        let index = attempt.index;
         match string_at(data, "/sid") {
             Some(sid) if !sid.is_empty() => self.sid = sid,
             _ => {
@@ -148,22 +150,28 @@ impl<C> Session<C> {
                     "a CONNECT without a \"sid\", so this is a Socket.IO 2 server; version 3 or \
                      later is needed",
                     PROTOCOL_ERROR,
+                    now,
                 );
             }
         }
         self.counters.connects += 1;
         self.stage = Stage::Connected;
+        self.ended = None;
+        self.reason = None;
+        let attempts = self.rounds.connected(now);
+        self.reports.push_back(Report::Connected { attempts });
+        self.start_probe(index, now);
     }
 
     /// A CONNECT_ERROR. After the namespace was connected it means the same as a DISCONNECT.
-    fn namespace_refused(&mut self, data: &str) {
+    fn namespace_refused(&mut self, data: &str, now: Moment) {
         match self.stage {
-            Stage::Attempt { .. } => self.refuse(data),
-            _ => self.namespace_disconnected(data),
+            Stage::Attempt(_) => self.refuse(data, now),
+            _ => self.namespace_disconnected(data, now),
         }
     }
 
-    fn namespace_disconnected(&mut self, data: &str) {
+    fn namespace_disconnected(&mut self, data: &str, now: Moment) {
         let words = Words::read(data);
         let what = format!(
             "the server at {} disconnected the namespace \"{}\"{}",
@@ -172,7 +180,7 @@ impl<C> Session<C> {
             words.clause()
         );
         match &self.stage {
-            Stage::Attempt { .. } => return self.refuse(data),
+            Stage::Attempt(_) => return self.refuse(data, now),
             Stage::Leaving(stage) if stage.has_parted() => return,
             Stage::Leaving(_) => {
                 self.left.get_or_insert(super::Left::Lost);
@@ -186,7 +194,7 @@ impl<C> Session<C> {
     }
 
     /// The server will not have us in the namespace.
-    fn refuse(&mut self, data: &str) {
+    fn refuse(&mut self, data: &str, now: Moment) {
         let mut words = Words::read(data);
         let text = format!(
             "the server at {} refused the namespace \"{}\"{}",
@@ -197,7 +205,7 @@ impl<C> Session<C> {
         let mut failure = Failure::new(Status::Refused, text).in_phase(Phase::Namespace);
         failure.details.message = Some(words.message.take().unwrap_or_else(|| "\"\"".into()));
         failure.details.data = words.data;
-        self.close(failure, Reason::ServerDisconnect, Action::Farewell { code: NORMAL });
+        self.attempt_failed(failure, Action::Farewell { code: NORMAL }, now);
     }
 
     /// Whether a packet is for our namespace.

@@ -8,9 +8,10 @@
 use std::time::Duration;
 
 use super::leaving::Leaving;
-use super::seam::{Action, Left, Reason};
+use super::seam::{Action, Left, Reason, State};
 use super::{Session, Stage, Step};
 use crate::error::{Details, Failure, Phase, Status};
+use crate::transport::Transport;
 
 /// The end of a link, not yet seen from the stage in which it happened.
 pub(super) struct Loss {
@@ -29,17 +30,35 @@ impl Loss {
 }
 
 impl<C> Session<C> {
-    /// The failure of an operation whose time ran out now: names `limit` and the step under way.
-    /// `name` says whose limit it is, such as "the timeout of connect".
+    /// The failure of an operation whose time ran out now: names `limit`, the step under way, and
+    /// how attempts before it failed. `name` says whose limit it is, such as "the timeout of
+    /// connect".
     pub fn timeout(&self, name: &str, limit: Duration) -> Failure {
-        let doing = match self.stage {
-            Stage::Leaving(_) => "disconnecting from",
-            _ => "connecting to",
-        };
+        let mut failure = self.ran_out(name, limit);
+        if let Stage::Attempt(attempt) = &self.stage
+            && let Some((transport, first)) = attempt.first()
+        {
+            failure = with_first(failure, transport, first);
+        }
+        if let Stage::Attempt(_) | Stage::Waiting { .. } = self.stage
+            && let Some(last) = &self.ended
+        {
+            let before = match last.details.attempt {
+                Some(number) => format!("attempt {number} had failed"),
+                None => "the connection before had ended".into(),
+            };
+            failure.text.push_str(&format!("; {before}: {}", last.text));
+        }
+        failure
+    }
+
+    /// The same without what went before.
+    pub(super) fn ran_out(&self, name: &str, limit: Duration) -> Failure {
         let mut failure = Failure::new(
             Status::Timeout,
             format!(
-                "{doing} {} took longer than {name} ({} ms); it was {}",
+                "{} {} took longer than {name} ({} ms); it was {}",
+                self.doing(),
                 self.settings.target,
                 limit.as_millis(),
                 self.under_way()
@@ -49,16 +68,36 @@ impl<C> Session<C> {
         failure
     }
 
+    /// What the session is about, as the beginning of a sentence.
+    pub(super) fn doing(&self) -> &'static str {
+        match self.state() {
+            State::Closing => "disconnecting from",
+            State::Reconnecting => "reconnecting to",
+            _ => "connecting to",
+        }
+    }
+
     /// What is being done now, as "waiting for ...".
     pub(super) fn under_way(&self) -> String {
         match &self.stage {
             Stage::New | Stage::Closed => "not connected".into(),
-            Stage::Attempt { step, .. } => match step {
+            Stage::Waiting { .. } => {
+                format!("waiting before attempt {}", self.rounds.begun.saturating_add(1))
+            }
+            Stage::Attempt(attempt) => match attempt.step {
+                Step::Prepare => "waiting for the program's prepare function to return".into(),
                 Step::Resolve => "looking up the server's name: check the name, and that the \
                                   name servers answer"
                     .into(),
                 Step::Connect => "waiting for the TCP connection: check host and port, and that \
                                   no firewall drops it"
+                    .into(),
+                Step::Tls => "waiting for the TLS handshake: TCP is connected, but what listens \
+                              there did not finish it; it may not speak TLS"
+                    .into(),
+                Step::Request { .. } => "waiting for the answer to the first HTTP request: the \
+                                         connection is there, but what listens there did not \
+                                         answer"
                     .into(),
                 Step::WebSocket { .. } => "waiting for the answer to the WebSocket handshake: TCP \
                                            is connected, but what listens there did not answer"
@@ -66,6 +105,14 @@ impl<C> Session<C> {
                 Step::Greeting => "waiting for the Engine.IO handshake: the WebSocket is open, \
                                    but what listens there may be no Socket.IO server"
                     .into(),
+                Step::Namespace if self.polling.is_greeting() => {
+                    "waiting for the end of the HTTP answer that brought the Engine.IO handshake"
+                        .into()
+                }
+                Step::Namespace if self.is_posting() => format!(
+                    "waiting for the answer to the POST with the request for the namespace \"{}\"",
+                    self.shown_namespace()
+                ),
                 Step::Namespace => format!(
                     "waiting for the server to answer the request for the namespace \"{}\": its \
                      middleware may not have finished",
@@ -76,7 +123,7 @@ impl<C> Session<C> {
             Stage::Leaving(Leaving::Flushing | Leaving::Pinging) => {
                 "sending what was emitted before".into()
             }
-            Stage::Leaving(Leaving::Pinged { .. }) => {
+            Stage::Leaving(Leaving::Pinged { .. } | Leaving::Disconnecting) => {
                 "waiting for the server to confirm that it has what was emitted before".into()
             }
             Stage::Leaving(_) => "waiting for the server to close its side".into(),
@@ -87,8 +134,11 @@ impl<C> Session<C> {
 /// The phase of a step of an attempt.
 pub(super) fn phase(step: Step) -> Phase {
     match step {
+        Step::Prepare => Phase::Prepare,
         Step::Resolve => Phase::Resolve,
         Step::Connect => Phase::Connect,
+        Step::Tls => Phase::Tls,
+        Step::Request { .. } => Phase::Http,
         Step::WebSocket { .. } | Step::Greeting => Phase::Handshake,
         Step::Namespace => Phase::Namespace,
     }
@@ -97,7 +147,9 @@ pub(super) fn phase(step: Step) -> Phase {
 /// A loss while connecting.
 pub(super) fn attempt_lost(loss: &Loss, step: Step, target: &str, namespace: &str) -> Failure {
     let before = match step {
-        Step::Resolve | Step::Connect => "before TCP was connected".into(),
+        Step::Prepare | Step::Resolve | Step::Connect => "before TCP was connected".into(),
+        Step::Tls => "during the TLS handshake".into(),
+        Step::Request { .. } => "before the Engine.IO handshake".into(),
         Step::WebSocket { .. } => "during the WebSocket handshake".into(),
         Step::Greeting => "before the Engine.IO handshake".into(),
         Step::Namespace => {
@@ -125,7 +177,25 @@ pub(super) fn attempt_lost(loss: &Loss, step: Step, target: &str, namespace: &st
         ),
         (false, _) => format!("connecting to {target} failed: {what} {before}"),
     };
-    failure(status, text, loss, phase(step))
+    // What breaks the protocol within the answer to the first request is its handshake.
+    let phase = match step {
+        Step::Request { .. } if broken => Phase::Handshake,
+        step => phase(step),
+    };
+    failure(status, text, loss, phase)
+}
+
+/// The failure of an attempt by its first transport, when the next, `second`, failed too.
+pub(super) fn with_second(first: Failure, second: Transport, failure: &Failure) -> Failure {
+    let text = format!("{}; by {}: {}", first.text, second.name(), failure.text);
+    Failure { text, ..first }
+}
+
+/// A failure that says more than the one of the first transport, which went before.
+pub(super) fn with_first(mut failure: Failure, transport: Transport, first: &Failure) -> Failure {
+    let before = format!("; by {}, before that: {}", transport.name(), first.text);
+    failure.text.push_str(&before);
+    failure
 }
 
 /// A loss while connected.

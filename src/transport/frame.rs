@@ -179,6 +179,28 @@ pub fn write_slice(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], key: [u8; 
     write_frame(out, opcode, payload.len(), key, |out| out.extend_from_slice(payload));
 }
 
+/// Takes the payload back out of the first frame of `frames`, which [`write_frame`] has written;
+/// and what stands behind it. None if that is not a whole frame.
+pub fn take_back(frames: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let [_, second, rest @ ..] = frames else { return None };
+    let (len, rest) = match second & 0x7f {
+        126 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*len)), rest)
+        }
+        127 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (usize::try_from(u64::from_be_bytes(*len)).ok()?, rest)
+        }
+        short => (usize::from(short), rest),
+    };
+    let (key, rest) = rest.split_first_chunk()?;
+    let (payload, behind) = rest.split_at_checked(len)?;
+    let mut payload = payload.to_vec();
+    mask::apply(*key, &mut payload);
+    Some((payload, behind))
+}
+
 /// How many bytes a frame takes whose payload has `len` bytes.
 #[inline]
 pub fn frame_len(len: usize) -> usize {
@@ -254,6 +276,21 @@ mod tests {
             write_slice(&mut sliced, OpCode::Text, &payload, key);
             assert!(sliced == reference(1, &payload, key), "{len} bytes");
         }
+    }
+
+    #[test]
+    fn a_payload_is_taken_back_out_of_its_frame() {
+        for len in (0..300).chain([65_535, 65_536, 100_003]) {
+            let payload: Vec<u8> = (0..len).map(|n| (n * 31 + 7) as u8).collect();
+            let mut out = Vec::new();
+            write_slice(&mut out, OpCode::Binary, &payload, [9, 8, 7, 6]);
+            assert_eq!(take_back(&out[..out.len() - 1]), None);
+            out.extend_from_slice(b"behind");
+            let (taken, behind) = take_back(&out).unwrap();
+            assert!(taken == payload, "{len} bytes");
+            assert_eq!(behind, b"behind");
+        }
+        assert_eq!(take_back(b""), None);
     }
 
     #[test]

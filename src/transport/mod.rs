@@ -1,7 +1,8 @@
 //! The two roads of Engine.IO packets: WebSocket frames and HTTP bodies, cut from bytes and laid
 //! into bytes.
 //!
-//! Owns the framing of RFC 6455 and its opening handshake, both as codecs over memory. Refuses
+//! Owns the framing of RFC 6455 with its opening handshake, and the bodies of HTTP long-polling,
+//! all as codecs over memory. Refuses
 //! to know what is inside a message (Engine.IO, Socket.IO), and where the bytes come from or go:
 //! there is no socket here, no clock, and no lock.
 
@@ -10,6 +11,7 @@
 pub mod decoder;
 pub mod frame;
 pub mod mask;
+pub mod polling;
 pub mod refusal;
 pub mod websocket;
 

@@ -6,13 +6,15 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Failure, Phase, Status};
-use tungstenite::handshake::client::Response;
+use crate::net::head::list;
 use tungstenite::http::{HeaderMap, StatusCode};
 
 /// An answer with a status that is no success, whose body is being read.
 #[derive(Debug)]
 pub struct Refusal {
     origin: String,
+    asked: &'static str,
+    why: String,
     status: StatusCode,
     location: Option<String>,
     body: Vec<u8>,
@@ -46,15 +48,20 @@ enum Chunked {
 }
 
 impl Refusal {
-    /// The answer whose head is `response`; `origin` names the server in texts.
-    pub fn new(origin: &str, response: &Response) -> Self {
-        let status = response.status();
-        let location = response
-            .headers()
-            .get("location")
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let framing = framing(status, response.headers());
-        Refusal { origin: origin.to_owned(), status, location, body: Vec::new(), framing }
+    /// The answer with this status and these headers. For texts: `origin` names the server,
+    /// `asked` says what it refuses ("the WebSocket", "the GET"), and `why` why a redirect is
+    /// not followed.
+    pub fn new(
+        origin: &str,
+        asked: &'static str,
+        why: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Self {
+        let (origin, why) = (origin.to_owned(), why.to_owned());
+        let location = headers.get("location").map(|value| shown_location(value.as_bytes()));
+        let framing = framing(status, headers);
+        Refusal { origin, asked, why, status, location, body: Vec::new(), framing }
     }
 
     /// The HTTP status.
@@ -76,8 +83,9 @@ impl Refusal {
         let message = engine_message(&body);
         let reason = self.status.canonical_reason().map_or(String::new(), |r| format!(" {r}"));
         let mut text = format!(
-            "{} refused the WebSocket with HTTP status {}{reason}",
+            "{} refused {} with HTTP status {}{reason}",
             self.origin,
+            self.asked,
             self.status.as_u16()
         );
         let said = message.as_deref().unwrap_or(shown.trim());
@@ -96,11 +104,7 @@ impl Refusal {
     /// What the reader of the text may do about it.
     fn advice(&self) -> String {
         match (self.status.as_u16(), &self.location) {
-            (300..=399, Some(location)) => {
-                // Its query can hold a token.
-                let location = location.split('?').next().unwrap_or_default();
-                format!(" (it redirects to {location}; a WebSocket does not follow)")
-            }
+            (300..=399, Some(location)) => format!(" (it redirects to {location}; {})", self.why),
             (404, _) => " (is a Socket.IO server there, at the path of the option `path`?)".into(),
             (401 | 403, _) => " (are the credentials right?)".into(),
             (200..=299, _) => " (what answers there is no Socket.IO server)".into(),
@@ -162,19 +166,37 @@ impl Chunked {
 }
 
 fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
-    if matches!(status.as_u16(), 204 | 304) {
+    let is_coded = list(headers, "content-encoding").any(|c| !c.eq_ignore_ascii_case(b"identity"));
+    // A body that nobody can read is not worth waiting for.
+    if is_coded || matches!(status.as_u16(), 204 | 304) {
         return Framing::Complete;
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let is_chunked = |value: &str| value.to_ascii_lowercase().ends_with("chunked");
-    if text("transfer-encoding").is_some_and(is_chunked) {
+    let last = |name| list(headers, name).last();
+    if last("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
         return Framing::Chunked(Chunked::Size(0));
     }
-    match text("content-length").and_then(|value| value.parse::<u64>().ok()) {
+    let length = last("content-length").and_then(|value| std::str::from_utf8(value).ok());
+    match length.and_then(|value| value.parse::<u64>().ok()) {
         Some(0) => Framing::Complete,
         Some(length) => Framing::Length(length),
         None => Framing::UntilEnd,
     }
+}
+
+/// Where an answer redirects to, without what may be secret: a query can hold a token, and an
+/// address a password.
+fn shown_location(location: &[u8]) -> String {
+    let location = String::from_utf8_lossy(location);
+    let location = location.split(['?', '#']).next().unwrap_or_default();
+    let shown = match location.split_once("//") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}//{host}{path}")
+        }
+        None => location.to_owned(),
+    };
+    shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
 
 /// The message in a body as Engine.IO servers send it: `{"code":3,"message":"Bad request"}`.
@@ -193,13 +215,13 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16, headers: &[(&str, &str)]) -> Refusal {
-        let mut response = Response::new(None);
-        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = tungstenite::http::HeaderName::from_bytes(name.as_bytes()).unwrap();
-            response.headers_mut().append(name, value.parse().unwrap());
+            map.append(name, value.parse().unwrap());
         }
-        Refusal::new("http://a", &response)
+        let status = StatusCode::from_u16(status).unwrap();
+        Refusal::new("http://a", "the WebSocket", "nobody follows", status, &map)
     }
 
     /// The body that a refusal shows when its bytes come in pieces of one size; also whether it
@@ -236,6 +258,8 @@ mod tests {
     #[test]
     fn an_answer_without_a_body_is_complete_at_once() {
         assert!(refusal(204, &[]).receive(b"").is_some());
+        let coded = refusal(500, &[("Content-Encoding", "gzip")]).receive(b"\x1f\x8b").unwrap();
+        assert_eq!(coded.details.http_body, None);
         assert!(refusal(304, &[("Content-Length", "7")]).receive(b"").is_some());
         assert!(refusal(500, &[("Content-Length", "0")]).receive(b"").is_some());
         assert!(refusal(500, &[("Content-Length", "1")]).receive(b"").is_none());
@@ -267,7 +291,9 @@ mod tests {
             "http://a refused the WebSocket with HTTP status 400 Bad Request: Bad \"request\""
         );
         for (status, headers, part_of_text) in [
-            (302, &[("Location", "https://b/")][..], "redirects to https://b/"),
+            (302, &[("Location", "https://b/")][..], "redirects to https://b/; nobody follows)"),
+            (301, &[("Location", "//u:secret@b:1/c@d?t=secret")], "redirects to //b:1/c@d; nobody"),
+            (307, &[("Location", "/d#e")], "redirects to /d; nobody"),
             (404, &[], "option `path`"),
             (401, &[], "credentials"),
             (403, &[], "credentials"),

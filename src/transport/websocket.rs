@@ -7,8 +7,10 @@
 
 use super::refusal::Refusal;
 use crate::error::{Failure, Phase, Status};
-use crate::net::headers::{basic_authorization, check_header};
-use crate::url::Url;
+use crate::net::head::{
+    CUT_SHORT, HEAD_LIMIT, NO_ANSWER, TOO_LONG, end_of_head, has_token, looks_like_http, not_http,
+};
+use crate::net::server::Server;
 use tungstenite::handshake::client::{Response, generate_key};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse;
@@ -22,6 +24,7 @@ pub struct Opening {
     origin: String,
     key: String,
     answer: Answer,
+    headers: Option<HeaderMap>,
 }
 
 #[derive(Debug)]
@@ -33,35 +36,26 @@ enum Answer {
 }
 
 impl Opening {
-    /// A handshake with the server at `url`. `target` is what [`Url::request_target()`] gave.
-    /// User and password of the URL are sent unless the headers have an Authorization.
+    /// A handshake with a server. `target` is what [`crate::url::Url::request_target()`] gave.
     ///
     /// # Errors
     ///
     /// [`Status::Invalid`] if a header cannot be sent.
-    pub fn new(url: &Url, target: &str, headers: &[(String, String)]) -> Result<Self, Failure> {
+    pub fn new(server: &Server, target: &str) -> Result<Self, Failure> {
         let key = generate_key();
-        let mut request = format!(
-            "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
-            url.host_header()
-        );
-        let mut line = |name: &str, value: &str| {
-            for part in [name, ": ", value, "\r\n"] {
-                request.push_str(part);
-            }
-        };
-        for (name, value) in headers {
-            check_header(name, value).map_err(|error| Failure::new(Status::Invalid, error.what))?;
-            line(name, value);
+        let mut request = format!("GET {target} HTTP/1.1\r\n");
+        server.write_common(target, &mut request)?;
+        for part in [
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+            "Sec-WebSocket-Key: ",
+            &key,
+            "\r\n\r\n",
+        ] {
+            request.push_str(part);
         }
-        let authorized = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization"));
-        if let (Some((user, password)), false) = (&url.userinfo, authorized) {
-            line("Authorization", &basic_authorization(user, password));
-        }
-        request.push_str("\r\n");
         let answer = Answer::Head { bytes: Vec::new(), searched: 0 };
-        Ok(Opening { request: request.into_bytes(), origin: url.origin(), key, answer })
+        let (request, origin) = (request.into_bytes(), server.url.origin());
+        Ok(Opening { request, origin, key, answer, headers: None })
     }
 
     /// The bytes to send.
@@ -89,13 +83,17 @@ impl Opening {
         head.extend_from_slice(bytes);
         loop {
             if !looks_like_http(head) {
-                return Err(self.not_http());
+                return Err(protocol(&self.origin, &not_http(head)));
             }
             let Some(end) = end_of_head(head, searched) else {
-                return if head.len() > HEAD_LIMIT { Err(self.too_long()) } else { Ok(None) };
+                return if head.len() > HEAD_LIMIT {
+                    Err(protocol(&self.origin, TOO_LONG))
+                } else {
+                    Ok(None)
+                };
             };
             if end > HEAD_LIMIT {
-                return Err(self.too_long());
+                return Err(protocol(&self.origin, TOO_LONG));
             }
             let tail = head.split_off(end);
             let response = match parse_head(head) {
@@ -104,7 +102,9 @@ impl Opening {
             };
             match response.status().as_u16() {
                 101 => {
-                    return match verify(response.headers(), &self.key) {
+                    let verified = verify(response.headers(), &self.key);
+                    self.headers = Some(response.into_parts().0.headers);
+                    return match verified {
                         Ok(()) => Ok(Some(tail)),
                         Err(what) => Err(protocol(&self.origin, &what)),
                     };
@@ -112,7 +112,11 @@ impl Opening {
                 // An answer that says that another will follow.
                 100..=199 => (*head, *searched) = (tail, 0),
                 _ => {
-                    let mut refusal = Refusal::new(&self.origin, &response);
+                    let (head, why) = (response.into_parts().0, "a WebSocket does not follow");
+                    let asked = "the WebSocket";
+                    let mut refusal =
+                        Refusal::new(&self.origin, asked, why, head.status, &head.headers);
+                    self.headers = Some(head.headers);
                     let failure = refusal.receive(&tail);
                     self.answer = Answer::Refused(refusal);
                     return failure.map_or(Ok(None), Err);
@@ -125,16 +129,15 @@ impl Opening {
     pub fn end(&mut self) -> Failure {
         match &self.answer {
             Answer::Refused(refusal) => refusal.failure(),
-            Answer::Head { bytes, .. } if bytes.is_empty() => {
-                // So do Node servers part from a path that is not theirs.
-                let what = "the connection was closed without an answer (is a Socket.IO server \
-                            there, at the path of the option `path`?)";
-                protocol(&self.origin, what)
-            }
-            Answer::Head { .. } => {
-                protocol(&self.origin, "the connection was closed within the head of the answer")
-            }
+            Answer::Head { bytes, .. } if bytes.is_empty() => protocol(&self.origin, NO_ANSWER),
+            Answer::Head { .. } => protocol(&self.origin, CUT_SHORT),
         }
+    }
+
+    /// The headers of the answer, once its head has come, be it an agreement or a refusal: the
+    /// cookies that it sets are the server's to keep. Given once.
+    pub fn take_headers(&mut self) -> Option<HeaderMap> {
+        self.headers.take()
     }
 
     /// The HTTP status with which the server refuses, once it is known.
@@ -144,54 +147,11 @@ impl Opening {
             Answer::Head { .. } => None,
         }
     }
-
-    fn too_long(&self) -> Failure {
-        protocol(&self.origin, "the head of the answer is longer than 64 KiB")
-    }
-
-    fn not_http(&self) -> Failure {
-        let Answer::Head { bytes, .. } = &self.answer else { return self.too_long() };
-        // The kind and the version with which every TLS record begins.
-        if bytes.starts_with(&[0x15, 0x03]) {
-            return protocol(&self.origin, "the server speaks TLS there; try https or wss");
-        }
-        let start = &bytes[..bytes.len().min(32)];
-        protocol(&self.origin, &format!("the answer is not HTTP: \"{}\"", start.escape_ascii()))
-    }
 }
 
 fn protocol(origin: &str, what: &str) -> Failure {
     let text = format!("the WebSocket handshake with {origin} failed: {what}");
     Failure::new(Status::Protocol, text).in_phase(Phase::Handshake)
-}
-
-/// Whether the bytes so far may be the start of an HTTP answer. A server of another kind may
-/// greet and then wait for us, so that a head would never be complete.
-fn looks_like_http(bytes: &[u8]) -> bool {
-    bytes.iter().zip(b"HTTP/1.").all(|(byte, expected)| byte == expected)
-}
-
-/// One past the empty line that ends the head. Lines may end without a carriage return.
-fn end_of_head(bytes: &[u8], searched: &mut usize) -> Option<usize> {
-    let mut from = *searched;
-    while let Some(found) = bytes[from..].iter().position(|byte| *byte == b'\n') {
-        let line_end = from + found;
-        let after = match &bytes[line_end + 1..] {
-            [b'\n', ..] => Some(line_end + 2),
-            [b'\r', b'\n', ..] => Some(line_end + 3),
-            [] | [b'\r'] => {
-                *searched = line_end;
-                return None;
-            }
-            _ => None,
-        };
-        if after.is_some() {
-            return after;
-        }
-        from = line_end + 1;
-    }
-    *searched = bytes.len();
-    None
 }
 
 /// Parses a whole head.
@@ -236,26 +196,26 @@ fn verify(headers: &HeaderMap, key: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn has_token(headers: &HeaderMap, name: &str, token: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-}
-
-/// The longest head that is taken.
-const HEAD_LIMIT: usize = 64 * 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::cookies::Jar;
+    use crate::net::dial::Place;
+    use crate::transport::Transport;
     use crate::url;
     use proptest::prelude::*;
 
+    fn server(url: &str, headers: &[(&str, &str)]) -> Server {
+        let url = url::parse(url).unwrap();
+        let place = Place { host: url.host.clone(), port: url.port, tls: None };
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Server { url, place, headers: headers.iter().map(own).collect(), jar: Some(Jar::new()) }
+    }
+
     fn opening() -> Opening {
-        let url = url::parse("ws://localhost:5000").unwrap();
-        Opening::new(&url, &url.request_target("/socket.io/", "websocket"), &[]).unwrap()
+        let server = server("ws://localhost:5000", &[]);
+        let target = server.url.request_target("/socket.io/", Transport::WebSocket, "", 0);
+        Opening::new(&server, &target).unwrap()
     }
 
     /// What a server answers to this request when it agrees.
@@ -280,40 +240,50 @@ mod tests {
 
     #[test]
     fn the_request_is_the_one_of_the_protocol() {
-        let url = url::parse("http://user:pass@example.org:81/?a=b").unwrap();
-        let headers = [("X-One".to_owned(), "1".to_owned()), ("x-two".to_owned(), "ä".to_owned())];
-        let target = url.request_target("/socket.io/", "websocket");
-        let opening = Opening::new(&url, &target, &headers).unwrap();
+        let headers = [("X-One", "1"), ("x-two", "ä")];
+        let server = server("http://user:pass@example.org:81/?a=b", &headers);
+        let target = server.url.request_target("/socket.io/", Transport::WebSocket, "", 0);
+        let opening = Opening::new(&server, &target).unwrap();
         assert_eq!(opening.key.len(), 24);
         assert_eq!(
             std::str::from_utf8(opening.request()).unwrap(),
             format!(
                 "GET /socket.io/?EIO=4&transport=websocket&a=b HTTP/1.1\r\nHost: example.org:81\r\n\
+                 X-One: 1\r\nx-two: ä\r\nAuthorization: Basic dXNlcjpwYXNz\r\n\
                  Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                 Sec-WebSocket-Key: {}\r\nX-One: 1\r\nx-two: ä\r\n\
-                 Authorization: Basic dXNlcjpwYXNz\r\n\r\n",
+                 Sec-WebSocket-Key: {}\r\n\r\n",
                 opening.key
             )
         );
-        let other = Opening::new(&url, &target, &[]).unwrap();
+        let other = Opening::new(&server, &target).unwrap();
         assert_ne!(other.key, opening.key);
     }
 
     #[test]
-    fn the_programs_own_authorization_goes_before_that_of_the_url() {
-        let url = url::parse("http://user:pass@a").unwrap();
-        let headers = [("authorization".to_owned(), "Bearer x".to_owned())];
-        let opening = Opening::new(&url, "/", &headers).unwrap();
-        let request = std::str::from_utf8(opening.request()).unwrap();
-        assert!(request.contains("\r\nauthorization: Bearer x\r\n") && !request.contains("Basic"));
+    fn a_header_that_cannot_be_sent_is_invalid() {
+        let failure = Opening::new(&server("http://a", &[("X", "a\r\nY: b")]), "/").unwrap_err();
+        assert_eq!(failure.status, Status::Invalid);
     }
 
     #[test]
-    fn a_header_that_cannot_be_sent_is_invalid() {
-        let url = url::parse("http://a").unwrap();
-        for (name, value) in [("Host", "b"), ("X", "a\r\nY: b"), ("Sec-WebSocket-Key", "k")] {
-            let failure = Opening::new(&url, "/", &[(name.into(), value.into())]).unwrap_err();
-            assert_eq!(failure.status, Status::Invalid);
+    fn the_cookies_of_an_agreement_and_of_a_refusal_can_be_kept() {
+        for refused in [false, true] {
+            let server = server("ws://localhost:5000", &[]);
+            let mut opening = Opening::new(&server, "/socket.io/").unwrap();
+            assert_eq!(opening.take_headers(), None);
+            let start = if refused {
+                "HTTP/1.1 500 E\r\n".to_owned()
+            } else {
+                agreement(&opening).trim_end().to_owned() + "\r\n"
+            };
+            let answer = start + "Set-Cookie: sticky=1; Path=/\r\n\r\n";
+            let outcome = opening.receive(answer.as_bytes()).unwrap();
+            assert_eq!(outcome.is_none(), refused);
+            server.keep_cookies("/socket.io/", &opening.take_headers().unwrap());
+            assert_eq!(opening.take_headers(), None);
+            let again = Opening::new(&server, "/socket.io/").unwrap();
+            let request = std::str::from_utf8(again.request()).unwrap();
+            assert!(request.contains("\r\nCookie: sticky=1\r\n"), "{request}");
         }
     }
 

@@ -269,6 +269,15 @@ static const char UNUSED *server(void)
     return argument(1);
 }
 
+/* For servers that speak websocket alone, as the scripted ones do, and what is to be seen there. */
+static sio_client UNUSED *websocket_client(void)
+{
+    sio_client *client = sio_client_new();
+    CHECK(client != NULL);
+    CHECK_INT(SIO_OK, sio_client_set(client, SIO_OPT_TRANSPORTS, "websocket"));
+    return client;
+}
+
 static sio_client UNUSED *connected(void)
 {
     sio_client *client = sio_client_new();

@@ -6,7 +6,7 @@ static void a_timeout_of_0_waits_for_nothing(void)
 {
     char url[60];
     int fd = silent_server(url, sizeof url);
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
     sio_message *message;
     long long sent;
 
@@ -37,7 +37,7 @@ static void a_timeout_of_0_waits_for_nothing(void)
 
 static void a_timeout_leaves_the_text_of_the_last_failure(void)
 {
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
     sio_message *message;
 
     CHECK_OK(client, sio_client_connect(client, argument(2), 10000));
@@ -50,7 +50,7 @@ static void a_timeout_leaves_the_text_of_the_last_failure(void)
 
 static void waits_end_at_their_timeout(void)
 {
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
     sio_message *message;
 
     CHECK_TIME(100, 250, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_receive(client, 100, &message)));
@@ -68,7 +68,7 @@ static void a_connect_that_ran_out_of_time_says_which_step_was_under_way(void)
 {
     char url[60];
     int fd = silent_server(url, sizeof url);
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
 
     CHECK_TIME(150, 300, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_connect(client, url, 150)));
     CHECK_HAS("WebSocket handshake", error_text(client));
@@ -82,7 +82,7 @@ static void a_connect_that_ran_out_of_time_says_which_step_was_under_way(void)
 
 static void while_there_is_no_room_emit_and_flush_wait_to_their_timeout(void)
 {
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
     size_t size = 900000;
     char *args = malloc(size + 10);
     int status, i;

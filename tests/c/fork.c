@@ -44,6 +44,7 @@ static void calls_are_a_wrong_state(void)
     CHECK_INT(SIO_E_STATE, sio_client_set(client, SIO_OPT_AUTH, "{}"));
     CHECK_INT(SIO_E_STATE, sio_client_set_int(client, SIO_OPT_SEND_LIMIT, 5));
     CHECK_INT(SIO_E_STATE, sio_client_set_header(client, "A", "b"));
+    CHECK_INT(SIO_E_STATE, sio_client_set_prepare(client, NULL, NULL));
     CHECK_INT(SIO_E_STATE, sio_client_set_log(client, 1, NULL, NULL));
     CHECK_INT(SIO_E_STATE, sio_client_connect(client, server(), 5000));
     CHECK_INT(SIO_E_STATE, sio_client_connect(client, NULL, 0));

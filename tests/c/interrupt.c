@@ -30,7 +30,7 @@ static void every_call_that_is_blocked_returns_interrupted(void)
 {
     char url[60];
     int fd = silent_server(url, sizeof url);
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
     struct waiting connecting = {NULL, NULL, wait_in_connect, 0, 0, 0};
     pthread_t connector;
 
@@ -119,7 +119,7 @@ static void an_interrupted_connect_leaves_no_connection(void)
 
 static void an_interrupted_emit_was_not_queued(void)
 {
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
     size_t size = 900000;
     char *args = malloc(size + 10);
     long long sent;

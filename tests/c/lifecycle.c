@@ -31,7 +31,7 @@ static void a_client_can_be_freed_when_connected(void)
 {
     sio_client *client = connected();
     CHECK_INT(SIO_STATE_CONNECTED, sio_client_state(client));
-    CHECK_TEXT("websocket", sio_client_transport(client));
+    CHECK(sio_client_transport(client)[0] != 0);
     CHECK(sio_client_sid(client, NULL, 0) > 0);
     CHECK_OK(client, sio_client_emit(client, "echo", "[1]", NULL, 0, 1000));
     free_quickly(client);
@@ -127,7 +127,7 @@ static void connect_emit_and_flush_return_disconnected_when_the_client_is_freed(
 /* The server of the script takes events, but neither answers the ping nor closes. */
 static void disconnect_returns_disconnected_when_the_client_is_freed(void)
 {
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
     CHECK_OK(client, sio_client_connect(client, argument(2), 10000));
     free_while_in(client, NULL, wait_in_disconnect, 3);
 }

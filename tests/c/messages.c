@@ -181,11 +181,12 @@ static void what_the_server_wrote_is_what_comes(void)
         {"disconnect", 10, "[1]"},
         {"plain", 5, "[{\"_placeholder\":true,\"num\":0}]"},
     };
-    sio_client *client = sio_client_new();
+    sio_client *client = websocket_client();
     sio_message *message;
     const void *value;
     size_t i, len;
 
+    CHECK_OK(client, sio_client_set_int(client, "reconnection", 0));
     CHECK_OK(client, sio_client_connect(client, argument(2), 10000));
     for (i = 0; i < sizeof expected / sizeof *expected; i++) {
         message = receive(client);

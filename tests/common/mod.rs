@@ -1,12 +1,15 @@
-//! What the tests share: real servers as child processes, and a server that follows a script.
+//! What the tests share: real servers as child processes, TLS in front of them, and servers that
+//! follow a script.
 //!
-//! Owns: starting a server of each `Kind` and ending it. What the servers do is told in
-//! `tests/servers/README.md`; `scripted` is for what no real server does on demand.
+//! Owns: starting a server of each `Kind`, stopping it, ending it, and starting it again at the same
+//! port. What the servers do is told in `tests/servers/README.md`; `scripted` is for what no real
+//! server does on demand, `tls` for certificates good and bad.
 
 // Each test binary uses a part of this.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod scripted;
+pub mod tls;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -60,6 +63,28 @@ impl Kind {
     }
 }
 
+/// How packets are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carriage {
+    /// By HTTP long-polling alone.
+    Polling,
+    /// By websocket alone.
+    WebSocket,
+    /// By polling first, and by websocket after the upgrade in the background.
+    Upgrade,
+}
+
+impl Carriage {
+    /// The value of the option "transports".
+    pub const fn transports(self) -> &'static str {
+        match self {
+            Carriage::Polling => "polling",
+            Carriage::WebSocket => "websocket",
+            Carriage::Upgrade => "polling,websocket",
+        }
+    }
+}
+
 /// How to start a server. What is `None` is left at the default that all servers share.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -71,6 +96,12 @@ pub struct Options {
     pub max_payload: Option<usize>,
     /// The path, `/socket.io/` by default.
     pub path: Option<String>,
+    /// The transports that the server takes, as a list with commas; all by default.
+    pub transports: Option<&'static str>,
+    /// The handshake announces no upgrade, though websocket is taken. Not with `Kind::Oxide`.
+    pub no_upgrades: bool,
+    /// The name of a cookie that each session sets, and that each of its requests has to bring back.
+    pub cookie: Option<String>,
 }
 
 impl Options {
@@ -86,6 +117,11 @@ impl Options {
         push("--ping-timeout", self.ping_timeout.map(millis));
         push("--max-payload", self.max_payload.map(|bytes| bytes.to_string()));
         push("--path", self.path.clone());
+        push("--transports", self.transports.map(str::to_owned));
+        push("--cookie", self.cookie.clone());
+        if self.no_upgrades {
+            args.push("--no-upgrades".to_owned());
+        }
         args
     }
 }
@@ -96,7 +132,9 @@ pub struct Server {
     /// Its end is the server's, also when this process is killed.
     _stdin: Option<ChildStdin>,
     kind: Kind,
-    port: u16,
+    options: Options,
+    /// Nobody else gets it while the server is down.
+    port: scripted::ReservedPort,
 }
 
 impl Server {
@@ -118,29 +156,33 @@ impl Server {
     }
 
     fn try_start(kind: Kind, options: Options) -> Result<Server, String> {
-        let mut command = kind.command()?;
-        let mut child = command
-            .args(options.args())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{:?} did not start ({error}): run `make setup`", command))?;
-        let stdin = child.stdin.take();
-        let stdout = child.stdout.take();
-        let mut server = Server { child, _stdin: stdin, kind, port: 0 };
-        let stdout = stdout.ok_or("it has no stdout")?;
-        server.port = listening_port(stdout)?;
-        Ok(server)
+        let port = scripted::ReservedPort::any().map_err(|error| error.to_string())?;
+        let (child, stdin) = spawn(kind, &options, port.number())?;
+        Ok(Server { child, _stdin: stdin, kind, options, port })
+    }
+
+    /// Starts it again at the same port, after ending the process if it still runs. It has forgotten
+    /// everything.
+    ///
+    /// # Panics
+    ///
+    /// As `start`.
+    pub fn restart(&mut self) {
+        self.kill();
+        match spawn(self.kind, &self.options, self.port.number()) {
+            Ok((child, stdin)) => (self.child, self._stdin) = (child, stdin),
+            Err(text) => panic!("the {:?} test server, restarted: {text}", self.kind),
+        }
     }
 
     /// Where it listens, at 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The address for a client.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.port())
     }
 
     /// What it is.
@@ -159,6 +201,28 @@ impl Server {
         // It fails only if the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn spawn(kind: Kind, options: &Options, port: u16) -> Result<(Child, Option<ChildStdin>), String> {
+    let mut command = kind.command()?;
+    let mut child = command
+        .args(options.args())
+        .args(["--port", &port.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{:?} did not start ({error}): run `make setup`", command))?;
+    let stdin = child.stdin.take();
+    let stdout = child.stdout.take().ok_or("it has no stdout".to_owned());
+    match stdout.and_then(listening_port) {
+        Ok(listens) if listens == port => Ok((child, stdin)),
+        other => {
+            // Whatever it does, it is not what was asked for.
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(other.err().unwrap_or_else(|| format!("it does not listen at {port}")))
+        }
     }
 }
 

@@ -20,9 +20,16 @@
 //! with `until_closed`. PINGs and close frames are answered when they are read, unless the script
 //! says otherwise. Whatever came is in the `Record`.
 //!
+//! `Scripted` is for websockets; `HttpServer` says what is answered to each HTTP request, and `Engine`
+//! speaks Engine.IO over it, by polling and with the upgrade, as well or as badly as a test wants.
+//!
 //! Owns: the listening socket and the threads. `script` owns the words of a script, `peer` what a step
 //! does, `wire` the bytes. Nothing here polls: a server that waits takes no processor time from what is measured.
 
+mod answer;
+mod bell;
+mod engine;
+mod http;
 mod peer;
 mod script;
 mod socket;
@@ -34,9 +41,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use answer::{Answer, Head};
+pub use bell::{Bell, Gate};
+pub use engine::{Came, Engine, Packet, Plan, open};
+pub use http::{Exchange, HttpRequest, HttpServer};
 pub use peer::{End, OPEN, Peer, Record, StepResult};
 pub use script::Script;
-pub use socket::Blackhole;
+pub use socket::{Blackhole, ReservedPort};
 pub use wire::{Frame, Received, Request, fragments, opcode};
 
 use peer::Shared;
@@ -213,7 +224,11 @@ fn accept(listener: &TcpListener, work: Vec<(Script, Arc<Connection>)>, stopped:
 fn follow(script: Script, stream: Arc<TcpStream>, shared: &Arc<Shared>) {
     // Without it small writes wait for acknowledgements; it fails if the client has gone.
     let _ = stream.set_nodelay(true);
-    let mut peer = Peer::new(stream, shared.clone());
+    follow_with(script, Peer::new(stream, shared.clone()), shared);
+}
+
+/// Follows the script to its end, or to the first step that fails.
+fn follow_with(script: Script, mut peer: Peer, shared: &Arc<Shared>) {
     let mut outcome = Ok(());
     for (i, step) in script.into_steps().enumerate() {
         shared.note(|record| record.step = format!("step {i}, {}", step.what));

@@ -23,6 +23,8 @@ mod malformed;
 mod namespace;
 mod offline;
 mod overflow;
+mod polling;
+mod preparing;
 mod refusals;
 mod sending;
 mod silence;

@@ -51,14 +51,17 @@ pub(crate) const PATIENT: Timeout = Timeout::Limit(PATIENCE);
 
 pub(crate) const AT_ONCE: Timeout = limit(0);
 
+/// A client that uses websocket alone and for which a lost connection is final: what most of these
+/// tests are about is best seen that way.
 pub(crate) fn client() -> Arc<Client> {
-    Arc::new(Client::new())
+    client_with(&[])
 }
 
-/// A client with options.
+/// The same with options, which may say otherwise.
 pub(crate) fn client_with(options: &[(&str, &str)]) -> Arc<Client> {
-    let client = client();
-    for (name, value) in options {
+    let client = Arc::new(Client::new());
+    let plain = [("transports", "websocket"), ("reconnection", "0")];
+    for (name, value) in plain.iter().chain(options) {
         assert_eq!(client.set(name, Some(value)), Ok(()), "{name}: {}", client.error());
     }
     client
@@ -306,7 +309,7 @@ fn watch_the_machine() {
 }
 
 /// By how much in all the machine has been late since then.
-fn machine_was_late(since: Instant) -> Duration {
+pub(crate) fn machine_was_late(since: Instant) -> Duration {
     // One that is going on is noted when it is over.
     std::thread::sleep(TICK * 2);
     let all = LATE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,14 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use sio::client::Client;
 use sio::error::Status;
 use sio::session::State;
 
 use crate::common::Kind;
 use crate::harness::{
-    LONG, call, connect, emit, eventually, failed, good, join, ms, named, next, round_trip, server,
-    stat, tally,
+    LONG, call, connect, emit, eventually, failed, good, join, ms, named, new_client, next,
+    round_trip, server, stat, tally,
 };
 use crate::relay::Relay;
 
@@ -17,8 +16,14 @@ with_each_server!(
     a_client_connects_again_after_any_end,
     unread_events_of_an_earlier_connection_are_dropped,
     unread_events_survive_until_then,
-    numbers_of_calls_are_never_used_twice,
 );
+
+// What the client sent is read out of frames.
+mod frames {
+    use super::numbers_of_calls_are_never_used_twice;
+
+    with_each_server!(websocket: numbers_of_calls_are_never_used_twice);
+}
 
 fn a_client_connects_again_after_any_end(kind: Kind) {
     let client = connect(kind);
@@ -74,7 +79,7 @@ fn unread_events_survive_until_then(kind: Kind) {
 }
 
 fn numbers_of_calls_are_never_used_twice(kind: Kind) {
-    let client = Client::new();
+    let client = new_client();
     let mut numbers = Vec::new();
     for _ in 0..3 {
         let relay = Relay::start(server(kind));

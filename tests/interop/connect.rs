@@ -4,15 +4,14 @@
 #![forbid(unsafe_code)]
 
 use serde_json::json;
-use sio::client::Client;
 use sio::error::Status;
 use sio::json::Kind as Json;
 use sio::session::State;
 
-use crate::common::{Kind, Options, Server};
+use crate::common::{Carriage, Kind, Options, Server};
 use crate::harness::{
-    LONG, call, client_with, connect, connect_to, failed, failure, first, good, join, ms, next,
-    round_trip, server, stat,
+    LONG, call, carriage, client_with, connect, connect_to, eventually, failed, failure, first,
+    good, join, ms, new_client, next, round_trip, server, stat,
 };
 use crate::turns;
 
@@ -27,14 +26,21 @@ with_each_server!(
 );
 
 fn a_connection_has_an_id_a_transport_and_a_state(kind: Kind) {
-    let client = Client::new();
+    let client = new_client();
     assert_eq!(client.state(), State::New);
     assert_eq!((client.sid(), client.transport()), (String::new(), ""));
 
     good(&client, client.connect(Some(&server(kind).url()), LONG));
     let sid = client.sid();
     assert!(!sid.is_empty());
-    assert_eq!(client.transport(), "websocket");
+    if carriage() == Carriage::Upgrade {
+        // Connect does not wait for the upgrade, which may be as fast.
+        assert_ne!(client.transport(), "");
+        eventually("the upgrade", || (client.transport() == "websocket").then_some(()));
+    }
+    let transport = if carriage() == Carriage::Polling { "polling" } else { "websocket" };
+    assert_eq!(client.transport(), transport);
+    assert_eq!(first(&call(&client, "transport", "[]")), transport);
     assert_eq!(client.state(), State::Connected);
     assert_eq!((stat(&client, "connects"), stat(&client, "attempts")), (1, 1));
 
@@ -74,15 +80,23 @@ fn the_server_sees_headers_query_and_auth(kind: Kind) {
     assert_eq!(headers["host"], format!("127.0.0.1:{}", server.port()));
     // user:p@ss
     assert_eq!(headers["authorization"], "Basic dXNlcjpwQHNz");
-    let in_query = json!({
-        "EIO": "4", "transport": "websocket", "room": "1", "who": "a b", "letter": "ä"
+    let mut in_query = seen["query"].clone();
+    let changing = in_query.as_object_mut().unwrap().remove("t").is_some();
+    let expected = json!({
+        "EIO": "4", "transport": first_transport(), "room": "1", "who": "a b", "letter": "ä"
     });
-    assert_eq!(seen["query"], in_query);
-    assert_eq!(seen["url"], format!("/socket.io/?EIO=4&transport=websocket&{query}"));
+    assert_eq!(in_query, expected);
+    assert_eq!(changing, carriage() != Carriage::WebSocket, "polls carry a changing t");
+    let url = seen["url"].as_str().unwrap();
+    assert!(
+        url.starts_with(&format!("/socket.io/?EIO=4&transport={}", first_transport())),
+        "{url}"
+    );
+    assert!(url.contains(&format!("&{query}")), "{url}");
 }
 
 fn the_programs_authorization_goes_before_that_of_the_url(kind: Kind) {
-    let client = Client::new();
+    let client = new_client();
     good(&client, client.set_header(Some("authorization"), Some("Bearer x")));
     join(&client, &format!("http://user:pass@127.0.0.1:{}", server(kind).port()));
     let seen = first(&call(&client, "handshake", "[]"));
@@ -90,7 +104,7 @@ fn the_programs_authorization_goes_before_that_of_the_url(kind: Kind) {
 }
 
 fn the_latest_value_of_a_header_counts(kind: Kind) {
-    let client = Client::new();
+    let client = new_client();
     let set = |name, value| good(&client, client.set_header(Some(name), value));
     set("X-One", Some("first"));
     set("x-one", Some("second"));
@@ -115,14 +129,19 @@ fn a_path_of_its_own_is_found_and_a_wrong_one_is_told(kind: Kind) {
     for path in ["deep/er", "/deep/er/"] {
         let client = connect_to(&server.url(), &[("path", path)]);
         let seen = first(&call(&client, "handshake", "[]"));
-        assert_eq!(seen["url"], "/deep/er/?EIO=4&transport=websocket");
+        let url = seen["url"].as_str().unwrap();
+        assert!(url.starts_with("/deep/er/?EIO=4&transport="), "{url}");
     }
 
-    let client = Client::new();
+    let client = client_with(&[("request_timeout_ms", "1500")]);
     let status = failed(client.connect(Some(&server.url()), LONG));
-    if kind == Kind::Node {
+    if kind == Kind::Node && carriage() == Carriage::WebSocket {
         // It says nothing, and closes after a second.
         assert_eq!(status, Status::Protocol, "{}", client.error());
+    } else if kind == Kind::Node {
+        // It says nothing at all.
+        assert_eq!(status, Status::Timeout, "{}", client.error());
+        assert_eq!(failure(&client)["phase"], "http");
     } else {
         assert_eq!(status, Status::Unreachable, "{}", client.error());
         assert_eq!(failure(&client)["http_status"], 404);
@@ -141,18 +160,23 @@ fn ws_and_a_name_are_a_url_too(kind: Kind) {
 }
 
 fn connecting_with_no_time_tries_nothing(kind: Kind) {
-    let client = Client::new();
+    let client = new_client();
     assert_eq!(failed(client.connect(Some(&server(kind).url()), ms(0))), Status::Timeout);
     assert_eq!(stat(&client, "attempts"), 0);
     assert_eq!(client.state(), State::New);
     good(&client, client.connect(None, LONG));
 }
 
+/// The one of the handshake.
+fn first_transport() -> &'static str {
+    if carriage() == Carriage::WebSocket { "websocket" } else { "polling" }
+}
+
 #[test]
 fn nobody_listens() {
     let _turn = turns::among_others();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let client = Client::new();
+    let client = new_client();
     let url = format!("http://127.0.0.1:{port}");
     assert_eq!(failed(client.connect(Some(&url), LONG)), Status::Unreachable);
     let failure = failure(&client);

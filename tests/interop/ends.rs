@@ -12,23 +12,31 @@ use sio::sleepers::Timeout;
 
 use crate::common::{Kind, Server};
 use crate::harness::{
-    LONG, client_with, connect, connect_to, emit, failed, good, join, json, ms, next, round_trip,
-    server, stat,
+    LONG, client_with, connect, connect_to, emit, eventually, failed, good, join, json, ms, next,
+    round_trip, server, stat,
 };
 use crate::process::{self, Blocked, Lateness, block};
 use crate::relay::Relay;
 
 with_each_server!(alone:
-    whoever_is_blocked_returns_when_the_server_ends_the_namespace,
-    whoever_is_blocked_returns_when_the_server_ends_the_engine,
-    whoever_is_blocked_returns_when_the_connection_drops,
     whoever_is_blocked_returns_when_the_servers_process_ends,
     whoever_is_blocked_returns_when_a_stopped_servers_process_ends,
     whoever_is_blocked_returns_when_the_program_disconnects,
-    whoever_is_blocked_returns_when_the_client_is_closed,
     what_arrived_before_the_end_is_received_before_it_is_told,
-    a_call_that_is_lost_tells_whether_it_was_sent,
 );
+
+// A frame is put in between the client's.
+mod frames {
+    use super::*;
+
+    with_each_server!(alone websocket:
+        whoever_is_blocked_returns_when_the_server_ends_the_namespace,
+        whoever_is_blocked_returns_when_the_server_ends_the_engine,
+        whoever_is_blocked_returns_when_the_connection_drops,
+        whoever_is_blocked_returns_when_the_client_is_closed,
+        a_call_that_is_lost_tells_whether_it_was_sent,
+    );
+}
 
 fn whoever_is_blocked_returns_when_the_server_ends_the_namespace(kind: Kind) {
     ends_by(kind, "kick");
@@ -123,9 +131,11 @@ fn what_arrived_before_the_end_is_received_before_it_is_told(kind: Kind) {
     for i in 0..100 {
         emit(&client, "echo", &format!("[{i}]"));
     }
+    // What came in one POST a python server does at the same time.
+    eventually("the echoes come", || (stat(&client, "receive_queued") == 100).then_some(()));
     emit(&client, "kick", "[]");
     // The end is seen without receiving anything.
-    crate::harness::eventually("the end comes", || (client.state() == State::Closed).then_some(()));
+    eventually("the end comes", || (client.state() == State::Closed).then_some(()));
     for i in 0..100 {
         assert_eq!(next(&client, "echo").args(), format!("[{i}]"));
     }

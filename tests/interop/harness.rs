@@ -8,6 +8,7 @@
 #![allow(dead_code)]
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -19,7 +20,7 @@ use sio::error::Status;
 use sio::message::Message;
 use sio::sleepers::Timeout;
 
-use crate::common::{Kind, Options, Server};
+use crate::common::{Carriage, Kind, Options, Server};
 
 /// What takes longer than this has failed; nothing is expected to take a tenth of it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,11 +57,36 @@ pub fn connect_to(url: &str, options: &[(&str, &str)]) -> Client {
     client
 }
 
-/// A client with these options.
+thread_local! {
+    /// Set by the macro that makes the tests, and by whoever starts threads that make clients.
+    static CARRIAGE: Cell<Carriage> = const { Cell::new(Carriage::WebSocket) };
+}
+
+/// How clients of the test that runs on this thread are carried.
+pub fn carriage() -> Carriage {
+    CARRIAGE.get()
+}
+
+/// Does something with clients that are carried in that way.
+pub fn carried<T>(carriage: Carriage, action: impl FnOnce() -> T) -> T {
+    let before = CARRIAGE.replace(carriage);
+    let result = action();
+    CARRIAGE.set(before);
+    result
+}
+
+/// A client that is carried as the test says, and for which a lost connection is final.
+#[track_caller]
+pub fn new_client() -> Client {
+    client_with(&[])
+}
+
+/// The same with options, which may say otherwise.
 #[track_caller]
 pub fn client_with(options: &[(&str, &str)]) -> Client {
     let client = Client::new();
-    for (name, value) in options {
+    let plain = [("transports", carriage().transports()), ("reconnection", "0")];
+    for (name, value) in plain.iter().chain(options) {
         good(&client, client.set(name, Some(value)));
     }
     client
@@ -187,19 +213,21 @@ pub fn last_tally(client: &Client, name: &str) -> Value {
     })
 }
 
-/// Does the same with each server at the same time, for what mostly waits.
+/// Does the same with each server and each way to be carried at the same time, for what mostly
+/// waits.
 pub fn with_all_servers(test: impl Fn(Kind) + Sync) {
-    let failed: Vec<Kind> = thread::scope(|scope| {
-        let threads = Kind::all().map(|kind| {
-            (
-                kind,
-                scope.spawn({
-                    let test = &test;
-                    move || test(kind)
-                }),
-            )
-        });
-        threads.into_iter().filter_map(|(kind, thread)| thread.join().err().map(|_| kind)).collect()
+    const CARRIAGES: [Carriage; 3] = [Carriage::Polling, Carriage::WebSocket, Carriage::Upgrade];
+    let failed: Vec<(Kind, Carriage)> = thread::scope(|scope| {
+        let all = Kind::all().into_iter().flat_map(|kind| CARRIAGES.map(|by| (kind, by)));
+        let threads: Vec<_> = all
+            .map(|(kind, by)| {
+                let test = &test;
+                ((kind, by), scope.spawn(move || carried(by, || test(kind))))
+            })
+            .collect();
+        let failed =
+            threads.into_iter().filter_map(|(what, thread)| thread.join().err().map(|_| what));
+        failed.collect()
     });
     assert!(failed.is_empty(), "failed, as told above: {failed:?}");
 }

@@ -62,7 +62,8 @@ fn a_server_that_stands_still_is_noticed_in_time() {
                 let after = at - begin;
                 assert_eq!(status, Some(Status::Disconnected), "{kind:?} {what}");
                 assert!(after >= SECOND * 9 / 10, "{kind:?} {what}: {after:?}");
-                let limit = 2 * SECOND + Duration::from_millis(50) + late.worst();
+                // Twelve of them are busy at once.
+                let limit = 2 * SECOND + Duration::from_millis(200) + late.worst();
                 assert!(after <= limit, "{kind:?} {what}: {after:?}, allowed {limit:?}");
             }
         });

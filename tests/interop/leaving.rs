@@ -26,8 +26,14 @@ with_each_server!(alone:
     with_no_time_it_is_not_known_whether_all_arrived,
     a_server_that_is_slow_to_confirm_gets_everything_too,
     a_server_that_stands_still_is_left_at_the_deadline,
-    a_client_that_is_freed_just_goes,
 );
+
+// By polling a server need not notice that nobody polls any more.
+mod frames {
+    use super::a_client_that_is_freed_just_goes;
+
+    with_each_server!(alone websocket: a_client_that_is_freed_just_goes);
+}
 
 const RUNS: usize = 3;
 

@@ -3,14 +3,13 @@
 #![forbid(unsafe_code)]
 
 use serde_json::json;
-use sio::client::Client;
 use sio::error::Status;
 use sio::session::State;
 
 use crate::common::Kind;
 use crate::harness::{
-    LONG, client_with, connect_to, emit, failed, failure, good, named, next, placeholder,
-    round_trip, server, tally,
+    LONG, client_with, connect_to, emit, failed, failure, good, named, new_client, next,
+    placeholder, round_trip, server, tally,
 };
 
 with_each_server!(
@@ -92,7 +91,7 @@ fn the_right_token_opens(kind: Kind) {
 
 fn no_token_is_a_wrong_token(kind: Kind) {
     for auth in [None, Some(r#"{"token":"public"}"#)] {
-        let client = Client::new();
+        let client = new_client();
         good(&client, client.set("namespace", Some("/auth")));
         good(&client, client.set("auth", auth));
         assert_eq!(failed(client.connect(Some(&server(kind).url()), LONG)), Status::Refused);

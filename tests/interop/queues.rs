@@ -11,8 +11,8 @@ use sio::error::Status;
 use crate::common::{Kind, Server};
 use crate::content::{LARGEST, check_flood, check_mixed};
 use crate::harness::{
-    LONG, call, connect_to, crc32, emit, eventually, failed, good, ms, named, next, noise,
-    placeholder, round_trip, server, stat, tally,
+    LONG, call, connect_to, crc32, emit, eventually, failed, good, ms, named, new_client, next,
+    noise, placeholder, round_trip, server, stat, tally,
 };
 use crate::process::{self, block};
 
@@ -115,7 +115,7 @@ fn flooded(kind: Kind, policy: &str) -> (Client, usize, usize) {
 }
 
 fn a_client_that_only_sends_keeps_no_events(kind: Kind) {
-    let client = Client::new();
+    let client = new_client();
     good(&client, client.set("receive_limit", Some("0")));
     good(&client, client.set("receive_overflow", Some("drop_newest")));
     good(&client, client.connect(Some(&server(kind).url()), LONG));

@@ -233,7 +233,7 @@ fn a_new_connection_knows_nothing_of_half_a_packet() {
     rig.binary(b"1");
     rig.input(Input::Eof);
     rig.actions();
-    rig.session.connect(settings(), rig.now);
+    rig.session.connect(settings(), false, rig.now);
     rig.input(Input::Open);
     rig.text(OPEN);
     rig.text("40{\"sid\":\"second\"}");

@@ -74,7 +74,7 @@ fn numbers_of_calls_are_not_used_again_in_a_later_connection() {
     assert_eq!(rig.session.take_calls().collect::<Vec<_>>(), [(old, 1)]);
     assert_eq!(rig.session.calls_waiting(), 0);
     rig.actions();
-    rig.session.connect(settings(), rig.now);
+    rig.session.connect(settings(), false, rig.now);
     rig.input(Input::Open);
     rig.text(OPEN);
     rig.text("40{\"sid\":\"second\"}");

@@ -335,10 +335,10 @@ fn the_heartbeat_runs_before_the_namespace_is_connected() {
 #[test]
 fn a_dial_that_was_never_begun_is_just_forgotten() {
     let mut rig = Rig::new();
-    rig.session.connect(settings(), rig.now);
+    rig.session.connect(settings(), false, rig.now);
     rig.session.leave(rig.now);
     assert_eq!(rig.session.state(), State::Closed);
     assert_eq!(rig.actions(), []);
-    rig.session.connect(settings(), rig.now);
-    assert_eq!(rig.actions(), [Action::Dial]);
+    rig.session.connect(settings(), false, rig.now);
+    assert_eq!(rig.actions(), [Action::Dial(WEBSOCKET)]);
 }

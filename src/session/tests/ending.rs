@@ -134,8 +134,8 @@ fn a_closed_session_connects_again() {
     rig.session.leave(rig.now);
     assert_eq!(rig.session.state(), State::Closed);
     // The link of old is parted from before the next is made.
-    rig.session.connect(Settings { namespace: "/two".into(), ..settings() }, rig.now);
-    assert_eq!(rig.actions(), [Action::Hangup, Action::Dial]);
+    rig.session.connect(Settings { namespace: "/two".into(), ..settings() }, false, rig.now);
+    assert_eq!(rig.actions(), [Action::Hangup, Action::Dial(WEBSOCKET)]);
     assert_eq!(rig.session.state(), State::Connecting);
     assert_eq!((rig.session.ended(), rig.session.reason()), (None, None));
     rig.input(Input::Open);

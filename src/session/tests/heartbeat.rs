@@ -120,7 +120,7 @@ fn a_pause_ends_with_its_connection() {
     rig.input(Input::Eof);
     rig.actions();
     rig.pass(ms(100_000));
-    rig.session.connect(settings(), rig.now);
+    rig.session.connect(settings(), false, rig.now);
     rig.input(Input::Open);
     rig.text(OPEN);
     rig.text("40{\"sid\":\"x\"}");

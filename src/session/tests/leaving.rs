@@ -364,7 +364,7 @@ fn the_next_connection_pings_with_another_payload() {
     let mut rig = leaving(At::Shut);
     rig.input(Input::Eof);
     rig.actions();
-    rig.session.connect(settings(), rig.now);
+    rig.session.connect(settings(), false, rig.now);
     assert_eq!(rig.session.left(), None);
     rig.input(Input::Open);
     rig.text(OPEN);

@@ -7,23 +7,39 @@ mod attachments;
 mod calls;
 mod connecting;
 mod ending;
+mod fallback;
 mod heartbeat;
+mod judge;
 mod leaving;
+mod leaving_by_polling;
 mod namespaces;
+mod polling;
+mod preparing;
 mod properties;
 mod receiving;
+mod reconnecting;
+mod retrying;
+mod upgrade;
+mod upgrade_orders;
 
 use std::time::Duration;
 
 use super::*;
 use crate::error::{Phase, Status};
 use crate::packet::{engine, socket};
+use crate::transport::Transport;
+
+const POLLING: Transport = Transport::Polling;
+const WEBSOCKET: Transport = Transport::WebSocket;
 
 const TARGET: &str = "http://localhost:5000";
 
 /// `pingInterval` and `pingTimeout` as servers have them by default.
 const OPEN: &str = r#"0{"sid":"engine-sid","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
 const SILENCE_MS: u64 = 45_000;
+
+/// The same of a server that offers to go on by WebSocket.
+const OPEN_UPGRADE: &str = r#"0{"sid":"engine-sid","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
 
 /// What came out of the session, with everything copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +62,19 @@ struct Rig {
     now: Moment,
 }
 
+/// WebSocket alone, and every loss is final: what most tests are about.
 fn settings() -> Settings {
-    Settings { target: TARGET.into(), ..Settings::default() }
+    Settings {
+        transports: vec![WEBSOCKET],
+        reconnection: Reconnection { enabled: false, ..Reconnection::default() },
+        target: TARGET.into(),
+        ..Settings::default()
+    }
+}
+
+/// Polling first, then WebSocket, and every loss is final.
+fn both() -> Settings {
+    Settings { transports: vec![POLLING, WEBSOCKET], ..settings() }
 }
 
 fn ms(count: u64) -> Duration {
@@ -57,7 +84,22 @@ fn ms(count: u64) -> Duration {
 impl Rig {
     /// A session that is not connected.
     fn new() -> Self {
-        Rig { session: Session::new(), now: Moment::from_nanos(1_000_000_000) }
+        Rig::seeded(7)
+    }
+
+    fn seeded(seed: u64) -> Self {
+        Rig { session: Session::new(seed), now: Moment::from_nanos(1_000_000_000) }
+    }
+
+    /// Connects to the main namespace.
+    fn connect_to(&mut self, settings: Settings) {
+        self.session.connect(settings, false, self.now);
+        self.actions();
+        self.input(Input::Open);
+        self.text(OPEN);
+        self.sent();
+        self.text("40{\"sid\":\"socket-sid\"}");
+        assert_eq!(self.session.state(), State::Connected);
     }
 
     /// One that is connected to the main namespace.
@@ -95,9 +137,96 @@ impl Rig {
     /// One that has been told to connect.
     fn dialing(settings: Settings) -> Self {
         let mut rig = Rig::new();
-        rig.session.connect(settings, rig.now);
-        assert_eq!(rig.actions(), [Action::Dial]);
+        let first = settings.transports[0];
+        rig.session.connect(settings, false, rig.now);
+        assert_eq!(rig.actions(), [Action::Dial(first)]);
+        assert_eq!(rig.session.carrier(), Some(first));
         rig
+    }
+
+    /// One that has asked for a session by polling.
+    fn requesting(settings: Settings) -> Self {
+        let mut rig = Rig::dialing(settings);
+        for phase in [Phase::Resolve, Phase::Connect, Phase::Http] {
+            rig.input(Input::Phase(phase));
+        }
+        rig
+    }
+
+    /// One whose session by polling is there; its POST and its first poll are under way.
+    fn posting(settings: Settings, open: &str) -> Self {
+        let mut rig = Rig::requesting(settings);
+        rig.text(open);
+        assert!(matches!(rig.post()[..], [Transmit::Connect(_)]));
+        rig.polled();
+        assert_eq!(rig.actions(), [Action::Poll]);
+        rig
+    }
+
+    /// One that is connected by polling, to a server that offers nothing else; a poll is under
+    /// way.
+    fn polling() -> Self {
+        let mut rig = Rig::polling_with(both(), OPEN);
+        assert_eq!(rig.actions(), [Action::Poll]);
+        rig
+    }
+
+    /// One that is connected by polling and has begun a probe; a poll is under way.
+    fn probing() -> Self {
+        Rig::probing_with(both())
+    }
+
+    fn probing_with(settings: Settings) -> Self {
+        let mut rig = Rig::polling_with(settings, OPEN_UPGRADE);
+        assert_eq!(rig.actions(), [Action::Probe, Action::Poll]);
+        rig
+    }
+
+    fn polling_with(settings: Settings, open: &str) -> Self {
+        let mut rig = Rig::posting(settings, open);
+        rig.input(Input::Posted);
+        let own = prefix(rig.session.namespace());
+        rig.body(&[&format!("40{own}{{\"sid\":\"socket-sid\"}}")]);
+        assert_eq!(rig.session.state(), State::Connected);
+        assert_eq!(rig.session.transport(), Some(POLLING));
+        rig
+    }
+
+    /// What the program and the session put into a POST, which begins if that is anything.
+    fn post(&mut self) -> Vec<Transmit> {
+        let mut body = Vec::new();
+        while self.session.may_post()
+            && let Some(next) = self.session.transmit(true)
+        {
+            body.push(next);
+        }
+        if !body.is_empty() {
+            self.session.post_begun(self.now);
+        }
+        body
+    }
+
+    /// The answer to a poll, with these texts.
+    fn body(&mut self, texts: &[&str]) {
+        for text in texts {
+            self.text(text);
+        }
+        self.input(Input::Polled { only_noop: texts.iter().all(|text| *text == "6") });
+    }
+
+    /// The answer to a poll ends.
+    fn polled(&mut self) {
+        self.input(Input::Polled { only_noop: false });
+    }
+
+    /// What came on the WebSocket of the probe.
+    fn probe(&mut self, text: &str) {
+        self.session.touch(self.now);
+        self.input(Input::Probe(engine::parse(text).unwrap()));
+    }
+
+    fn reports(&mut self) -> Vec<Report> {
+        std::iter::from_fn(|| self.session.report()).collect()
     }
 
     fn input(&mut self, input: Input<'_>) -> Got {
@@ -165,11 +294,33 @@ impl Rig {
         assert_eq!(self.actions(), [action]);
         assert_eq!(self.sent(), []);
         assert_eq!((self.session.sid(), self.session.engine_sid()), ("", ""));
+        assert_eq!((self.session.carrier(), self.session.transport()), (None, None));
         let failure = self.session.ended().unwrap().clone();
         assert_eq!(failure.status, status, "{}", failure.text);
         assert!(failure.details.phase.is_some());
         assert!(failure.text.contains(TARGET), "{}", failure.text);
         failure
+    }
+
+    /// Asserts that the session now waits for another attempt, and gives the failure and the delay.
+    #[track_caller]
+    fn waits(&mut self, state: State, action: Option<Action>) -> (Failure, Duration) {
+        assert_eq!(self.session.state(), state);
+        assert_eq!(self.actions(), Vec::from_iter(action));
+        assert_eq!(self.sent(), []);
+        assert_eq!((self.session.sid(), self.session.engine_sid()), ("", ""));
+        assert_eq!((self.session.carrier(), self.session.transport()), (None, None));
+        assert_eq!(self.session.deadline(), self.session.next_attempt());
+        let delay = self.session.next_attempt().unwrap().saturating_sub(self.now);
+        let Some(Report::Ended { failure, next, .. }) = self.reports().pop() else {
+            panic!("nothing was reported");
+        };
+        assert_eq!(next, Some(delay));
+        assert_eq!(self.session.ended(), Some(&failure));
+        assert!(failure.text.contains(TARGET), "{}", failure.text);
+        assert!(failure.details.phase.is_some());
+        assert!(matches!(self.session.admit(), Admission::Wait));
+        (failure, delay)
     }
 
     /// Asserts that a parse error ended the connection, for what is said to have come.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tungstenite::handshake::derive_accept_key;
 
 use super::socket;
-use super::wire::{Frame, Received, Request, opcode, take_frame, take_request};
+use super::wire::{Frame, Received, Request, has_frame, opcode, take_frame, take_request};
 
 /// What a step says when it could not be done.
 pub type StepResult = Result<(), String>;
@@ -188,6 +188,26 @@ impl Peer {
         Peer { stream, writing, shared, reading: Reading::InSteps(reader), seen: 0 }
     }
 
+    /// One whose request was read already, and what came behind it.
+    pub fn behind(
+        stream: Arc<TcpStream>,
+        shared: Arc<Shared>,
+        request: Option<Request>,
+        rest: Vec<u8>,
+    ) -> Peer {
+        let mut peer = Peer::new(stream, shared);
+        peer.shared.note(|record| record.request = request);
+        if let Reading::InSteps(reader) = &mut peer.reading {
+            reader.buffer = rest;
+        }
+        peer
+    }
+
+    /// What another thread needs to send on this connection too.
+    pub fn sender(&self) -> Sender {
+        Sender { stream: self.stream.clone(), writing: self.writing.clone() }
+    }
+
     // ---- HTTP ----
 
     /// Reads the head of the client's request.
@@ -294,6 +314,13 @@ impl Peer {
         while self.next_frame().is_some() {}
     }
 
+    /// Reads until the client ends the connection, and takes nothing for a frame.
+    pub fn ignore_until_closed(&mut self) {
+        if let Reading::InSteps(reader) = &mut self.reading {
+            while reader.fill() {}
+        }
+    }
+
     // ---- manners ----
 
     /// Whether a PING is answered by a PONG when it is read; it is at first.
@@ -354,6 +381,25 @@ impl Drop for Peer {
     }
 }
 
+/// Sends whole frames beside the steps of a script.
+#[derive(Clone)]
+pub struct Sender {
+    stream: Arc<TcpStream>,
+    writing: Arc<Mutex<()>>,
+}
+
+impl Sender {
+    pub fn frame(&self, frame: &Frame) -> StepResult {
+        write(&self.stream, &self.writing, &frame.encode())
+    }
+
+    /// Ends the connection in both directions.
+    pub fn end(&self) {
+        // It fails only if the client was faster.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
 /// What reads from the client, records it and has manners.
 struct Reader {
     stream: Arc<TcpStream>,
@@ -365,7 +411,8 @@ struct Reader {
 impl Reader {
     /// Reads once and records the frames that are complete. False when the client has ended.
     fn read_frames(&mut self) -> bool {
-        let more = self.fill();
+        // What came behind the request may be whole frames.
+        let more = !self.buffer.is_empty() && has_frame(&self.buffer) || self.fill();
         while let Some(frame) = take_frame(&mut self.buffer) {
             let answer = self.answer(&frame);
             self.shared.note(|record| record.frames.push(frame));

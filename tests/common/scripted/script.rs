@@ -229,6 +229,14 @@ impl Script {
         })
     }
 
+    /// Reads, without a word, until the client ends the connection; what comes need not be frames.
+    pub fn until_closed_quietly(self) -> Script {
+        self.then("wait until the client ends the connection", |peer| {
+            peer.ignore_until_closed();
+            Ok(())
+        })
+    }
+
     // ---- manners ----
 
     /// WebSocket PINGs get no answer from now on.

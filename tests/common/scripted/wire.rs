@@ -175,6 +175,11 @@ pub fn take_frame(buffer: &mut Vec<u8>) -> Option<Received> {
     Some(Received { fin, rsv, opcode, key, payload, at: Instant::now() })
 }
 
+/// Whether a whole frame is there.
+pub fn has_frame(buffer: &[u8]) -> bool {
+    take_frame(&mut buffer.to_vec()).is_some()
+}
+
 fn unmask(payload: &mut [u8], key: [u8; 4]) {
     for (byte, key) in payload.iter_mut().zip(key.iter().cycle()) {
         *byte ^= key;

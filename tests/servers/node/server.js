@@ -17,6 +17,10 @@ const { values: options } = parseArgs({
     "ping-timeout": { type: "string", default: "20000" },
     "max-payload": { type: "string", default: "1000000" },
     path: { type: "string", default: "/socket.io/" },
+    transports: { type: "string", default: "polling,websocket" },
+    "no-upgrades": { type: "boolean", default: false },
+    port: { type: "string", default: "0" },
+    cookie: { type: "string" },
   },
 });
 
@@ -27,7 +31,25 @@ const io = new Server(httpServer, {
   pingTimeout: Number(options["ping-timeout"]),
   maxHttpBufferSize: Number(options["max-payload"]),
   serveClient: false,
+  transports: options.transports.split(","),
+  allowUpgrades: !options["no-upgrades"],
+  cookie: options.cookie ? { name: options.cookie, path: "/", httpOnly: true } : undefined,
 });
+
+// As a load balancer with sticky sessions does it: what does not bring the cookie back never gets to
+// its session.
+if (options.cookie) {
+  io.engine.use((request, _response, next) => {
+    const sid = new URL(request.url, "http://localhost").searchParams.get("sid");
+    const sticky = !sid || hasCookie(request, options.cookie, sid);
+    next(sticky ? undefined : new Error("no sticky cookie"));
+  });
+}
+
+function hasCookie(request, name, value) {
+  const cookies = (request.headers.cookie ?? "").split(";");
+  return cookies.some((cookie) => cookie.trim() === `${name}=${value}`);
+}
 
 // What is remembered of each connection, also after its end: the latest by name, and each by sid.
 const records = new Map();
@@ -50,6 +72,8 @@ function newRecord(socket) {
   };
   // The next sequence number of each thread that sends `check`.
   Object.defineProperty(record, "threads", { value: new Map(), enumerable: false });
+  // The one that carries the connection now, or carried it last.
+  Object.defineProperty(record, "transport", { get: () => socket.conn.transport.name, enumerable: true });
   records.set(socket.id, record);
   return record;
 }
@@ -201,7 +225,16 @@ const handlers = {
     socket.conn.close();
   },
   drop(socket) {
-    socket.conn.request.socket.destroy();
+    const { transport } = socket.conn;
+    // Of websocket the connection itself; of polling the one on which the poll waits, or the one of
+    // the POST that brought this.
+    const connections = [transport.socket?._socket, transport.req?.socket, transport.dataReq?.socket];
+    for (const connection of connections) connection?.destroy();
+    // Without a poll nobody would notice.
+    if (transport.name === "polling") transport.onError("dropped");
+  },
+  transport(socket, record, args, ack) {
+    ack(socket.conn.transport.name);
   },
   handshake(socket, record, args, ack) {
     const { headers, query, auth, url } = socket.handshake;
@@ -253,6 +286,6 @@ for (const namespace of ["/", "/admin", "/auth"]) io.of(namespace).on("connectio
 process.stdin.resume();
 for (const end of ["end", "close", "error"]) process.stdin.on(end, () => process.exit(0));
 
-httpServer.listen(0, "127.0.0.1", () => {
+httpServer.listen(Number(options.port), "127.0.0.1", () => {
   process.stdout.write(`LISTENING ${httpServer.address().port}\n`);
 });

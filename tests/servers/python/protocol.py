@@ -9,6 +9,7 @@ import os
 import threading
 import sys
 import zlib
+from collections import deque
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -77,7 +78,7 @@ class Record:
 
     SHOWN = (
         "name sid namespace connected connections reason events count in_order "
-        "checked bad misplaced bytes"
+        "checked bad misplaced bytes transport"
     ).split()
 
     def __init__(self, sid, namespace, auth):
@@ -85,6 +86,8 @@ class Record:
         self.sid = sid
         self.namespace = namespace
         self.auth = auth
+        # The one that carries the connection now, or carried it last.
+        self.transport = "polling"
         self.connected = True
         self.connections = 1
         self.reason = None
@@ -123,6 +126,7 @@ class Protocol:
     def disconnect(self, sid, reason):
         record = self.records.get(sid)
         if record is not None:
+            self._note_transport(record)
             record.connected = False
             record.reason = REASONS.get(reason, reason)
 
@@ -130,6 +134,7 @@ class Protocol:
         """The actions that an event asks for. What must be counted has been counted on return."""
         record = self.records[sid]
         record.events += 1
+        self._note_transport(record)
         handler = HANDLERS.get(event)
         if handler is not None:
             return handler(self, record, *args)
@@ -224,6 +229,16 @@ class Protocol:
         }
         return [Ack((shown,))]
 
+    def _transport(self, record):
+        return [Ack((record.transport,))]
+
+    def _note_transport(self, record):
+        eio_sid = self.server.manager.eio_sid_from_sid(record.sid, record.namespace)
+        # Not by `transport()`, which forgets a session that has just been closed.
+        engine = self.server.eio.sockets.get(eio_sid)
+        if engine is not None:
+            record.transport = "websocket" if engine.upgraded else "polling"
+
     def _give_name(self, record, name):
         earlier = self.records.get(name)
         if earlier is not None and earlier is not record:
@@ -236,7 +251,7 @@ HANDLERS = {
     name: getattr(Protocol, f"_{name}")
     for name in (
         "name echo add echo_ack no_ack slow_ack ask count check tally status flood flood_forever "
-        "mixed kick kick_hard drop handshake"
+        "mixed kick kick_hard drop handshake transport"
     ).split()
 }
 
@@ -298,6 +313,10 @@ def options():
     parser.add_argument("--ping-timeout", type=float, default=20000)
     parser.add_argument("--max-payload", type=int, default=1_000_000)
     parser.add_argument("--path", default="/socket.io/")
+    parser.add_argument("--transports", default="polling,websocket")
+    parser.add_argument("--no-upgrades", action="store_true")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--cookie")
     given = parser.parse_args()
     if given.ping_interval % 1000:
         parser.error("python-engineio announces its ping interval in whole seconds")
@@ -310,6 +329,9 @@ def server_options(given):
         "ping_interval": given.ping_interval / 1000,
         "ping_timeout": given.ping_timeout / 1000,
         "max_http_buffer_size": given.max_payload,
+        "transports": given.transports.split(","),
+        "allow_upgrades": not given.no_upgrades,
+        "cookie": {"name": given.cookie, "path": "/", "HttpOnly": True} if given.cookie else None,
         "namespaces": list(NAMESPACES),
     }
 
@@ -318,6 +340,31 @@ def raw_url(environ):
     """Path and query as they stood in the request line."""
     request = environ.get("aiohttp.request")
     return request.raw_path if request is not None else environ["REQUEST_URI"]
+
+
+def lacks_cookie(name, query, cookies):
+    """Whether a request of a session does not bring back the cookie that the session set. A load
+    balancer with sticky sessions would not find the session then."""
+    sid = parse_qs(query).get("sid", [None])[0]
+    pairs = [pair.strip() for pair in cookies.split(";")]
+    return name is not None and sid is not None and f"{name}={sid}" not in pairs
+
+
+class Connections:
+    """The TCP connections by which the requests of each session came; the latest few."""
+
+    KEPT = 4
+
+    def __init__(self):
+        self.by_sid = {}
+
+    def note(self, query, connection):
+        sid = parse_qs(query).get("sid", [None])[0]
+        if sid is not None:
+            self.by_sid.setdefault(sid, deque(maxlen=self.KEPT)).append(connection)
+
+    def of(self, sid):
+        return list(self.by_sid.get(sid, ()))
 
 
 def listening(port):

@@ -1,4 +1,9 @@
-"""The test protocol on python-socketio's AsyncServer, served by aiohttp."""
+"""The test protocol on python-socketio's AsyncServer, served by aiohttp.
+
+A defect of the parts below is kept out here: python-engineio reads the body of a POST by one `read`,
+which in aiohttp gives what has come so far, so that a body that comes in pieces is cut, and what is
+lost is lost without a word.
+"""
 
 import asyncio
 import time
@@ -15,15 +20,43 @@ from protocol import Ack, Ask, Drop, Emit, Flood, Kick, KickHard
 TURN_SECONDS = 0.0005
 
 
+class WholeBody:
+    """The body of a request, which is read to its end."""
+
+    def __init__(self, content):
+        self.content = content
+
+    async def read(self, length):
+        return await self.content.readexactly(length)
+
+
 class Host:
     """Carries out the actions of the test protocol."""
 
     def __init__(self, given):
         self.sio = socketio.AsyncServer(async_mode="aiohttp", **protocol.server_options(given))
+        translate = self.sio.eio._async["translate_request"]
+
+        def translate_request(request):
+            environ = translate(request)
+            environ["wsgi.input"] = WholeBody(environ["wsgi.input"])
+            return environ
+
+        self.sio.eio._async = {**self.sio.eio._async, "translate_request": translate_request}
         self.protocol = protocol.Protocol(self.sio)
         self.floods = set()
+        self.cookie = given.cookie
+        self.connections = protocol.Connections()
         for namespace in protocol.NAMESPACES:
             self._serve(namespace)
+
+    @web.middleware
+    async def on_request(self, request, handler):
+        """What goes before each HTTP request."""
+        self.connections.note(request.query_string, request.transport)
+        if protocol.lacks_cookie(self.cookie, request.query_string, request.headers.get("Cookie", "")):
+            return web.Response(status=400, text="no sticky cookie")
+        return await handler(request)
 
     def _serve(self, namespace):
         async def connect(sid, environ, auth):
@@ -70,7 +103,18 @@ class Host:
             case KickHard():
                 await self.sio.eio.disconnect(eio_sid)
             case Drop():
-                self.sio.get_environ(sid, namespace)["aiohttp.request"].transport.abort()
+                await self._drop(sid, namespace, eio_sid)
+
+    async def _drop(self, sid, namespace, eio_sid):
+        engine = self.sio.eio.sockets.get(eio_sid)
+        first = self.sio.get_environ(sid, namespace)["aiohttp.request"].transport
+        for transport in [first, *self.connections.of(eio_sid)]:
+            if transport is not None:
+                transport.abort()
+        if not engine.upgraded:
+            # aiohttp tells nobody that the connection of a poll is gone.
+            reason = self.sio.eio.reason.TRANSPORT_ERROR
+            await engine.close(wait=False, abort=True, reason=reason)
 
     async def _emit(self, sid, namespace, name, args, callback=None):
         await self.sio.emit(name, tuple(args), to=sid, namespace=namespace, callback=callback)
@@ -109,11 +153,11 @@ class Host:
 async def main():
     given = protocol.options()
     host = Host(given)
-    app = web.Application()
+    app = web.Application(middlewares=[host.on_request])
     host.sio.attach(app, socketio_path=given.path)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", given.port).start()
     protocol.listening(runner.addresses[0][1])
     await asyncio.Event().wait()
 

@@ -51,6 +51,8 @@ class Host:
             async_mode="threading", async_handlers=False, **protocol.server_options(given)
         )
         self.protocol = protocol.Protocol(self.sio)
+        self.cookie = given.cookie
+        self.connections = protocol.Connections()
         for namespace in protocol.NAMESPACES:
             self._serve(namespace)
 
@@ -78,6 +80,19 @@ class Host:
         self.sio.on("disconnect", disconnect, namespace=namespace)
         self.sio.on("*", event, namespace=namespace)
 
+    def before(self, app):
+        """The application, with what goes before each HTTP request."""
+
+        def application(environ, start_response):
+            query = environ.get("QUERY_STRING", "")
+            self.connections.note(query, environ["werkzeug.socket"])
+            if protocol.lacks_cookie(self.cookie, query, environ.get("HTTP_COOKIE", "")):
+                start_response("400 Bad Request", [("Content-Type", "text/plain")])
+                return [b"no sticky cookie"]
+            return app(environ, start_response)
+
+        return application
+
     def _do(self, sid, namespace, action):
         eio_sid = self.sio.manager.eio_sid_from_sid(sid, namespace)
         match action:
@@ -96,8 +111,22 @@ class Host:
             case KickHard():
                 self.sio.eio.disconnect(eio_sid)
             case Drop():
-                environ = self.sio.get_environ(sid, namespace)
-                environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+                self._drop(sid, namespace)
+
+    def _drop(self, sid, namespace):
+        eio_sid = self.sio.manager.eio_sid_from_sid(sid, namespace)
+        engine = self.sio.eio.sockets.get(eio_sid)
+        first = self.sio.get_environ(sid, namespace)["werkzeug.socket"]
+        for connection in [first, *self.connections.of(eio_sid)]:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # Each request has a connection of its own, and most of them are closed.
+                pass
+        if not engine.upgraded:
+            # Nobody is told that the connection of a poll is gone.
+            reason = self.sio.eio.reason.TRANSPORT_ERROR
+            engine.close(wait=False, abort=True, reason=reason)
 
     def _emit(self, sid, namespace, name, args, callback=None):
         self.sio.emit(name, tuple(args), to=sid, namespace=namespace, callback=callback)
@@ -148,8 +177,8 @@ class RequestHandler(WSGIRequestHandler):
 def main():
     given = protocol.options()
     host = Host(given)
-    app = socketio.WSGIApp(host.sio, socketio_path=given.path)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=RequestHandler)
+    app = host.before(socketio.WSGIApp(host.sio, socketio_path=given.path))
+    server = make_server("127.0.0.1", given.port, app, threaded=True, request_handler=RequestHandler)
     protocol.listening(server.server_port)
     server.serve_forever()
 

@@ -1,39 +1,12 @@
-//! A canned websocket server for measuring clients: it does the least that a Socket.IO server
-//! can, so that the client's share of the processor is what is seen.
-//!
-//! It answers every event that wants it with their count, and on the event `flood`
-//! [count, bytes, dense] sends so many events of so many bytes from a block encoded beforehand:
-//! with a number and a text, or dense with many short tokens.
-//! Prints `LISTENING <port>`; ends when its standard input does.
+//! Conversations by websocket: an answer to each event that wants it, and floods.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use tungstenite::handshake::derive_accept_key;
 
-fn main() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    println!("LISTENING {}", listener.local_addr().expect("a bound socket").port());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let _ = serve(stream);
-            });
-        }
-    });
-    let mut line = String::new();
-    while std::io::stdin().read_line(&mut line).is_ok_and(|count| count > 0) {}
-}
-
-fn serve(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut head = Vec::new();
-    let mut byte = [0; 1];
-    while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte)?;
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
+/// Answers the request with this head, and then all that follows on the stream.
+pub fn serve(head: &str, mut stream: TcpStream) -> std::io::Result<()> {
     let key = head
         .lines()
         .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
