@@ -29,8 +29,8 @@ pub struct Shared {
     pub log: Log,
     /// The program's function that goes before each attempt.
     pub prepare: Preparer,
-    /// The thread that calls it.
-    preparing: Mutex<Option<JoinHandle<()>>>,
+    /// The thread that calls it, and those that have done so and are ending.
+    preparing: Mutex<Vec<JoinHandle<()>>>,
     /// The fork generation in which the client was made.
     generation: u64,
     /// An interrupt that nobody has taken yet.
@@ -115,7 +115,7 @@ impl Shared {
             core: Mutex::new(core),
             log,
             prepare: Preparer::new(),
-            preparing: Mutex::new(None),
+            preparing: Mutex::new(Vec::new()),
             generation: sys::generation(),
             interrupt: AtomicBool::new(false),
             signal: OnceLock::new(),
@@ -334,22 +334,35 @@ impl Shared {
             // Its own panic was caught and reported; there is nothing else to learn from it.
             let _ = thread.join();
         }
-        let preparing = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = preparing.filter(|_| !self.prepare.is_running_here()) {
-            let _ = thread.join();
+        let mut preparing = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let preparing = std::mem::take(&mut *preparing);
+        if !self.prepare.is_running_here() {
+            preparing.into_iter().for_each(|thread| _ = thread.join());
         }
     }
 
     /// Has the program's function called for the attempt with this ticket, on a thread of its own.
-    /// None is left of an earlier time, or that one is ending.
+    /// One of an earlier time has done so, and may still be ending.
     pub fn start_prepare(self: &Arc<Self>, ticket: u64) {
         let this = Arc::clone(self);
         let started = sys::spawn_quiet("sio-prepare", move || {
-            guarded(&this, || this.run_prepare(ticket));
+            let mut next = Some(ticket);
+            while let Some(ticket) = next.take() {
+                let mut returned = false;
+                guarded(&this, || {
+                    this.run_prepare(ticket);
+                    returned = true;
+                });
+                if !returned {
+                    next = this.with(|core, _| core.prepare_failed()).unwrap_or_default();
+                }
+            }
         });
         match started {
             Ok(thread) => {
-                *self.preparing.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+                let mut threads = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+                threads.retain(|thread| !thread.is_finished());
+                threads.push(thread);
             }
             Err(error) => {
                 let code = error.raw_os_error().unwrap_or(0);

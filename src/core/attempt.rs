@@ -103,6 +103,13 @@ impl Core {
         None
     }
 
+    /// The call of the program's function ended by a defect. Gives the ticket for which it has to be
+    /// called next, if another connect waits for it already.
+    pub fn prepare_failed(&mut self) -> Option<u64> {
+        self.preparing = self.wanted.is_some();
+        self.wanted
+    }
+
     /// Reads all that an attempt goes by, once.
     fn read_attempt(&mut self, fx: &mut Effects<'_>) -> Result<Settings, Failure> {
         let url = self.checked_url()?;

@@ -309,3 +309,22 @@ fn disconnecting_inside_it_ends_the_attempt() {
     assert_silent(&engine, ms(200));
     assert_eq!(engine.http().connections(), 0);
 }
+
+#[test]
+fn one_that_panicked_is_called_again() {
+    let engine = Engine::start(Plan::polling_only());
+    let client = polling(&[]);
+    for _ in 0..3 {
+        prepare(&client, |_| panic!("on purpose"));
+        let outcome = within(ms(1_000), || client.connect(Some(&engine.url()), PATIENT));
+        assert_eq!(outcome, Err(Status::Internal), "{}", client.error());
+    }
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&runs);
+    prepare(&client, move |_| {
+        counting.fetch_add(1, Ordering::SeqCst);
+        0
+    });
+    assert_eq!(client.connect(Some(&engine.url()), limit(2_000)), Ok(()), "{}", client.error());
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
