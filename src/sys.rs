@@ -221,6 +221,14 @@ pub fn shutdown_write(fd: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) }).map(drop)
 }
 
+/// Whether reading would not have to wait: bytes are there, or the end. Asks the system, and not
+/// the runtime, which hears of it when its thread next waits.
+pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd is there for the call.
+    unsafe { libc::poll(&mut poll, 1, 0) == 1 }
+}
+
 /// Writes one line to the standard error stream, in one system call and without a lock, which a
 /// fork could leave locked. What cannot be written is lost.
 pub fn write_stderr(line: &[u8]) {
@@ -380,24 +388,18 @@ fn errno_location() -> *mut libc::c_int {
 mod tests {
     use super::*;
 
-    fn is_readable(signal: &Signal) -> bool {
-        let mut poll = libc::pollfd { fd: signal.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one pollfd is there for the call.
-        unsafe { libc::poll(&mut poll, 1, 0) == 1 }
-    }
-
     #[test]
     fn a_signal_is_readable_from_raise_to_clear() {
         let signal = Signal::new().unwrap();
-        assert!(!is_readable(&signal));
+        assert!(!is_readable(signal.as_fd()));
         signal.clear();
         // Far more often than a pipe has room for.
         (0..200_000).for_each(|_| signal.raise());
-        assert!(is_readable(&signal));
+        assert!(is_readable(signal.as_fd()));
         signal.clear();
-        assert!(!is_readable(&signal));
+        assert!(!is_readable(signal.as_fd()));
         signal.raise();
-        assert!(is_readable(&signal));
+        assert!(is_readable(signal.as_fd()));
     }
 
     #[test]

@@ -159,7 +159,9 @@ impl Http {
     fn take_idle(&mut self, cx: &mut Context<'_>) -> Option<Stream> {
         let now = now();
         while let Some(idle) = self.idle.pop() {
-            if idle.is_fresh(now) && idle.stream.poll_unusable(cx).is_pending() {
+            let Idle { stream, .. } = &idle;
+            // A server may have closed it since the driver last waited.
+            if idle.is_fresh(now) && stream.poll_unusable(cx).is_pending() && !stream.has_news() {
                 return Some(idle.stream);
             }
         }

@@ -138,6 +138,11 @@ impl Stream {
         self.poll_read(context, &mut [0]).map(drop)
     }
 
+    /// Whether bytes or the end have come of which the runtime may not have heard yet.
+    pub fn has_news(&self) -> bool {
+        crate::sys::is_readable(self.0.socket().as_fd())
+    }
+
     /// The socket, for what tests want to know of it.
     #[cfg(test)]
     pub(super) fn socket(&self) -> &TcpStream {

@@ -237,6 +237,30 @@ fn a_quiet_connection_stays_usable_until_the_server_closes_it() {
 }
 
 #[test]
+fn the_end_is_known_before_the_runtime_hears_of_it() {
+    on_each(
+        |peer| {
+            let mut buf = [0; 1];
+            peer.read_exact(&mut buf).unwrap();
+            peer.write_all(&buf).unwrap();
+            peer.read_exact(&mut buf).unwrap();
+        },
+        async |stream| {
+            write_all(&stream, b"a").await;
+            assert_eq!(read(&stream).await.unwrap(), b"a");
+            let unusable = async || poll_fn(|context| stream.poll_unusable(context)).await;
+            assert!(timeout(Duration::from_millis(50), unusable()).await.is_err());
+            assert!(!stream.has_news());
+            write_all(&stream, b"b").await;
+            // The runtime does nothing meanwhile.
+            std::thread::sleep(Duration::from_millis(100));
+            assert!(stream.has_news());
+        },
+        |()| (),
+    );
+}
+
+#[test]
 fn a_connection_is_unusable_when_the_server_says_something_unasked() {
     on_each(
         |peer| {
