@@ -263,7 +263,9 @@ fn an_answer_without_a_handshake_is_a_protocol_failure() {
     ] {
         let mut rig = Rig::requesting(both());
         rig.text(text);
-        says(&rig.ended(Status::Protocol, None, broken), &["connecting to", words]);
+        let failure = rig.ended(Status::Protocol, None, broken);
+        says(&failure, &["connecting to", words]);
+        assert_eq!(failure.details.phase, Some(Phase::Handshake));
     }
     for text in [OPEN, "40", "42[", "43[1]"] {
         let mut rig = Rig::posting(both(), OPEN);
