@@ -148,6 +148,8 @@ impl Stage {
             Stage::Upgraded => wait_for_websocket(&client, &engine),
             Stage::Waiting | Stage::Attempt => {
                 let before = engine.http().exchanges().len();
+                // Between two requests nothing is lost with a connection.
+                engine.forget();
                 engine.http().cut();
                 wait_for_state(&client, State::Reconnecting);
                 if self == Stage::Attempt {

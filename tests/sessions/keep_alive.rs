@@ -25,6 +25,27 @@ fn connections_are_kept_and_there_are_two_at_most() {
 }
 
 #[test]
+fn a_kept_connection_that_the_server_closed_loses_nothing() {
+    for round in 0..20 {
+        let (client, engine) = polled(Plan::polling_only());
+        // What the server closes while a request is on its way is lost, and nobody's fault.
+        engine.wait_for_poll();
+        for i in 0..10 {
+            emit(&client, "e", &format!("[{i}]"));
+            engine.wait_for_text(&format!("42[\"e\",{i}]"));
+            // The answer is on its way or there; the close comes at any moment in between.
+            std::thread::sleep(std::time::Duration::from_micros(round * 50));
+            engine.http().close_idle();
+            std::thread::sleep(ms(round % 4));
+        }
+        let texts = engine.texts();
+        let expected: Vec<String> = (0..10).map(|i| format!("42[\"e\",{i}]")).collect();
+        assert_eq!(texts[1..], expected);
+        assert_eq!(client.state(), State::Connected, "{}", client.error());
+    }
+}
+
+#[test]
 fn a_request_whose_connection_dies_is_not_repeated() {
     // The server has read it, and closes without an answer: it may have acted on it.
     let (client, engine) = polled(Plan::polling_only());

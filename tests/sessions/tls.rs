@@ -346,6 +346,8 @@ fn a_connection_cut_without_goodbye_is_a_loss() {
         assert_eq!(client.connect(Some(&front.url()), PATIENT), Ok(()), "{}", client.error());
         if transports == "polling,websocket" {
             wait_until("the upgrade", || client.transport() == "websocket");
+        } else if transports == "polling" {
+            engine.wait_for_poll();
         }
         front.cut();
         assert_eq!(receive_fails(&client, PATIENT), Status::Disconnected);
