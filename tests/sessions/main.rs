@@ -19,11 +19,14 @@ mod clients;
 
 mod attempts;
 mod bodies;
+mod deadlines;
 mod ends;
 mod fallback;
+mod handshakes;
 mod headers;
 mod keep_alive;
 mod leaving;
+mod loss;
 mod offline;
 mod polling;
 mod prepare;

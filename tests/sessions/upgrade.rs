@@ -155,6 +155,40 @@ fn the_post_in_flight_is_awaited_and_none_begun_after_the_poll_is_back() {
 }
 
 #[test]
+fn posts_go_on_until_the_poll_is_back() {
+    // This server holds the poll that it should end, so that the upgrade waits.
+    let (held, probed, caught) = (Gate::new(), Gate::new(), Gate::new());
+    let (holding, catching) = (held.clone(), caught.clone());
+    let plan = Plan::default().probe(&probed).hook(move |request| {
+        let is_poll = request.method == "GET"
+            && !request.is_upgrade()
+            && request.query("sid").is_some()
+            && catching.is_open();
+        is_poll.then(|| Answer::ok("6").when(&holding))
+    });
+    let engine = Engine::start(plan);
+    let client = upgrading(&[]);
+    join(&client, &engine);
+    engine.wait_for_poll();
+    caught.open();
+    let polls = engine.polls().len();
+    engine.send("42[\"next poll\"]");
+    assert_event(&client, "next poll", "[]");
+    wait_until("the next poll", || engine.polls().len() > polls);
+    probed.open();
+    std::thread::sleep(ms(100));
+    for i in 0..3 {
+        emit(&client, "posted", &format!("[{i}]"));
+        engine.wait_for_text(&format!("42[\"posted\",{i}]"));
+    }
+    assert_eq!(client.transport(), "polling");
+    held.open();
+    wait_for_websocket(&client, &engine);
+    let by_post = engine.came().iter().filter(|one| one.request.is_some()).count();
+    assert_eq!(by_post, 4);
+}
+
+#[test]
 fn polls_that_bring_nothing_are_paced_while_the_probe_runs() {
     let _quiet = quiet();
     let probe = Gate::new();
