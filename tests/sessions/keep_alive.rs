@@ -36,7 +36,8 @@ fn a_kept_connection_that_the_server_closed_loses_nothing() {
             // The answer is on its way or there; the close comes at any moment in between.
             std::thread::sleep(std::time::Duration::from_micros(round * 50));
             engine.http().close_idle();
-            std::thread::sleep(ms(round % 4));
+            // A busy system may be late with the news; what is still on its way nobody can know.
+            std::thread::sleep(ms(10));
         }
         let texts = engine.texts();
         let expected: Vec<String> = (0..10).map(|i| format!("42[\"e\",{i}]")).collect();

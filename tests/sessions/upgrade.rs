@@ -157,9 +157,9 @@ fn the_post_in_flight_is_awaited_and_none_begun_after_the_poll_is_back() {
 #[test]
 fn posts_go_on_until_the_poll_is_back() {
     // This server holds the poll that it should end, so that the upgrade waits.
-    let (held, probed, caught) = (Gate::new(), Gate::new(), Gate::new());
+    let (held, opened, caught) = (Gate::new(), Gate::new(), Gate::new());
     let (holding, catching) = (held.clone(), caught.clone());
-    let plan = Plan::default().probe(&probed).hook(move |request| {
+    let plan = Plan::default().opening(&opened).hook(move |request| {
         let is_poll = request.method == "GET"
             && !request.is_upgrade()
             && request.query("sid").is_some()
@@ -175,7 +175,7 @@ fn posts_go_on_until_the_poll_is_back() {
     engine.send("42[\"next poll\"]");
     assert_event(&client, "next poll", "[]");
     wait_until("the next poll", || engine.polls().len() > polls);
-    probed.open();
+    opened.open();
     std::thread::sleep(ms(100));
     for i in 0..3 {
         emit(&client, "posted", &format!("[{i}]"));
@@ -340,8 +340,8 @@ fn a_ping_before_the_upgrade_may_be_answered_after_it() {
 
 #[test]
 fn calls_and_answers_cross_the_upgrade() {
-    let probe = Gate::new();
-    let engine = Engine::start(Plan::default().probe(&probe));
+    let opening = Gate::new();
+    let engine = Engine::start(Plan::default().opening(&opening));
     let client = upgrading(&[]);
     join(&client, &engine);
     let calling = start(&client, |client| {
@@ -350,7 +350,7 @@ fn calls_and_answers_cross_the_upgrade() {
     engine.wait_for_text("420[\"c\"]");
     engine.send("427[\"question\"]");
     let question = client.receive(PATIENT).unwrap_or_else(|status| panic!("{status:?}"));
-    probe.open();
+    opening.open();
     wait_for_websocket(&client, &engine);
     // Asked by polling, answered by websocket, both ways.
     engine.send("430[\"answer\"]");

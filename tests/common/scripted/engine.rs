@@ -13,166 +13,30 @@
 //! When it is dropped it asserts that the client was polite: one GET at a time, one POST at a time, no
 //! POST of more than 16 packets or of `maxPayload` bytes, nothing by polling after the upgrade.
 //!
-//! Owns: the sessions, and what came and goes in each. `http` owns connections and requests, `manners`
-//! the rules for clients.
+//! Owns: what is answered to whom. `plan` owns what a test changes of it, `sessions` what came and goes
+//! in each, `manners` the rules for clients; `http` the connections and requests.
 
 #![forbid(unsafe_code)]
 
 mod manners;
+mod plan;
 mod sessions;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::answer::{Answer, Head};
-use super::bell::{Bell, Gate};
+use super::answer::Answer;
+use super::bell::Bell;
 use super::http::{Exchange, HttpRequest, HttpServer};
 use super::peer::Record;
 use super::script::Script;
 use sessions::Sessions;
 
+pub use plan::{Plan, open};
 pub use sessions::{Came, Packet};
 
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-type Hook = dyn Fn(&HttpRequest) -> Option<Answer> + Send + Sync;
-type Open = dyn Fn(usize) -> String + Send + Sync;
-type Reply = dyn Fn(&str) -> Vec<String> + Send + Sync;
-type Handshake = dyn Fn(Head) -> Head + Send + Sync;
-type Refuse = dyn Fn(usize) -> Option<String> + Send + Sync;
-type Upgrade = dyn Fn(&HttpRequest) -> Option<Script> + Send + Sync;
-
-/// What a server does otherwise than it should.
-pub struct Plan {
-    /// Asked first about each request.
-    hook: Box<Hook>,
-    /// The JSON of the handshake of the session with that number.
-    open: Box<Open>,
-    /// More headers for the answer with the handshake.
-    handshake: Box<Handshake>,
-    /// What is sent because of a packet, beside the acknowledgement of the namespace.
-    reply: Box<Reply>,
-    /// What the session with that number is told instead of being let in.
-    refuse: Box<Refuse>,
-    /// Another script than the usual one for the websocket of an upgrade; the request was read.
-    upgrade: Box<Upgrade>,
-    /// The namespace is acknowledged when this is open.
-    namespace: Gate,
-    /// Once the probe has been seen polls are answered by a NOOP at once, and the probe when this is
-    /// open.
-    probe: Gate,
-    transports: &'static [&'static str],
-    impolite: bool,
-}
-
-impl Default for Plan {
-    fn default() -> Plan {
-        let (namespace, probe) = (Gate::new(), Gate::new());
-        namespace.open();
-        probe.open();
-        Plan {
-            hook: Box::new(|_| None),
-            open: Box::new(|n| open(n, &["websocket"], 25_000, 20_000, Some(1_000_000))),
-            handshake: Box::new(|head| head),
-            reply: Box::new(|_| Vec::new()),
-            refuse: Box::new(|_| None),
-            upgrade: Box::new(|_| None),
-            namespace,
-            probe,
-            transports: &["polling", "websocket"],
-            impolite: false,
-        }
-    }
-}
-
-/// The JSON of the handshake of that session, `sid` being what the server knows it by.
-pub fn open(
-    session: usize,
-    upgrades: &[&str],
-    interval: u64,
-    timeout: u64,
-    limit: Option<u64>,
-) -> String {
-    let limit = limit.map(|limit| format!(r#","maxPayload":{limit}"#)).unwrap_or_default();
-    format!(
-        r#"{{"sid":"engine-{session}","upgrades":{upgrades:?},"pingInterval":{interval},"pingTimeout":{timeout}{limit}}}"#
-    )
-}
-
-impl Plan {
-    /// A server that announces no upgrade.
-    pub fn polling_only() -> Plan {
-        Plan::default().open(|n| open(n, &[], 25_000, 20_000, Some(1_000_000)))
-    }
-
-    /// Asked first about each request; what it does not answer is answered as usual.
-    pub fn hook(
-        mut self,
-        hook: impl Fn(&HttpRequest) -> Option<Answer> + Send + Sync + 'static,
-    ) -> Plan {
-        self.hook = Box::new(hook);
-        self
-    }
-
-    /// The JSON of the handshake of the session with that number, from 0.
-    pub fn open(mut self, open: impl Fn(usize) -> String + Send + Sync + 'static) -> Plan {
-        self.open = Box::new(open);
-        self
-    }
-
-    /// More headers for the answer with the handshake, by polling.
-    pub fn on_handshake(mut self, add: impl Fn(Head) -> Head + Send + Sync + 'static) -> Plan {
-        self.handshake = Box::new(add);
-        self
-    }
-
-    /// What is sent because of a packet.
-    pub fn reply(mut self, reply: impl Fn(&str) -> Vec<String> + Send + Sync + 'static) -> Plan {
-        self.reply = Box::new(reply);
-        self
-    }
-
-    /// What the session with that number, from 0, is told instead of being let in.
-    pub fn refusing(
-        mut self,
-        refuse: impl Fn(usize) -> Option<String> + Send + Sync + 'static,
-    ) -> Plan {
-        self.refuse = Box::new(refuse);
-        self
-    }
-
-    /// Another script than the usual one for the websocket of an upgrade, which begins with
-    /// `Script::switch` or a refusal.
-    pub fn upgrade(mut self, script: impl Fn() -> Script + Send + Sync + 'static) -> Plan {
-        self.upgrade = Box::new(move |_| Some(script()));
-        self
-    }
-
-    /// Namespaces are acknowledged when the gate is open.
-    pub fn namespace(mut self, gate: &Gate) -> Plan {
-        self.namespace = gate.clone();
-        self
-    }
-
-    /// Probes are answered when the gate is open; polls are answered by NOOP at once meanwhile.
-    pub fn probe(mut self, gate: &Gate) -> Plan {
-        self.probe = gate.clone();
-        self
-    }
-
-    /// Only these transports, as a server that does not have the other.
-    pub fn transports(mut self, transports: &'static [&'static str]) -> Plan {
-        self.transports = transports;
-        self
-    }
-
-    /// The manners of the client are not asserted, because this server makes no sense.
-    pub fn whatever_the_client_does(mut self) -> Plan {
-        self.impolite = true;
-        self
-    }
-}
 
 /// A server that runs, until it is dropped.
 pub struct Engine {
@@ -326,12 +190,6 @@ impl Engine {
         self.server.scripts()
     }
 
-    /// When the last request or packet came.
-    pub fn last_sign(&self) -> Option<Instant> {
-        let requests = self.server.exchanges().into_iter().map(|one| one.request.at()).max();
-        requests.max(self.came().into_iter().map(|came| came.at).max())
-    }
-
     /// What the client did against the rules so far.
     pub fn rudeness(&self) -> Option<String> {
         manners::complaint(&self.server.exchanges(), &self.came())
@@ -384,7 +242,7 @@ fn answer(plan: &Arc<Plan>, sessions: &Arc<Sessions>, request: &HttpRequest) -> 
         }
         ("GET", true, Some(number)) => match (plan.upgrade)(request) {
             Some(script) => Answer::script(script),
-            None => Answer::script(upgrading(plan, sessions, number)),
+            None => Answer::script(upgrading(plan, sessions, number)).when(&plan.opening),
         },
         ("GET", false, Some(number)) => {
             let sessions = Arc::clone(sessions);
