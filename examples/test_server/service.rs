@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use hyper::header::{COOKIE, HeaderValue, SET_COOKIE};
@@ -25,6 +25,7 @@ pub(crate) struct Sessions(Arc<Mutex<HashMap<String, Arc<Session>>>>);
 pub(crate) struct Session {
     polls: AtomicU64,
     connections: Mutex<Vec<Weak<Connection>>>,
+    cut: AtomicBool,
 }
 
 impl Sessions {
@@ -39,8 +40,10 @@ impl Session {
         self.polls.load(Ordering::Relaxed)
     }
 
-    /// Ends its connections without a word of the protocols above.
+    /// Ends its connections without a word of the protocols above. Requests that come later, by
+    /// other connections, do not find it any more.
     pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
         for connection in locked(&self.connections).iter().filter_map(Weak::upgrade) {
             connection.cut();
         }
@@ -85,7 +88,8 @@ where
         } else if let Some(name) = &self.cookie {
             set_cookie = Some(format!("{name}={COOKIE_VALUE}; Path=/; HttpOnly"));
         }
-        if session.is_some() && self.lacks_cookie(&request) {
+        let gone = |session: &Arc<Session>| session.cut.load(Ordering::Relaxed);
+        if session.as_ref().is_some_and(|session| gone(session) || self.lacks_cookie(&request)) {
             // To a session that nobody knows, which is how it is with a server behind a balancer.
             *request.uri_mut() = stray(request.uri());
         }
