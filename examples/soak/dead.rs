@@ -6,13 +6,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::Carriage;
-use crate::common::{Kind, Options, Server};
+use crate::common::{Carriage, Kind, Options, Server};
+use crate::harness::PATIENCE;
 use crate::life::Life;
 use crate::process::{go_on, stop};
 use crate::restarts::complete_after;
 use crate::table::{Progress, Table, spread};
-use crate::ways::{CARRIAGES, any_below, carriage_name, server_name, upgraded};
+use crate::ways::{CARRIAGES, any_below, carriage_name, is_upgraded_within, server_name};
 
 const RUNS: usize = 10;
 
@@ -71,8 +71,9 @@ fn dead(table: &mut Table, kind: Kind, busy: bool) {
 
 fn once(server: &Server, lives: &[Life; 3]) -> Result<[Duration; 3], String> {
     for life in lives {
-        if life.carriage == Carriage::Upgrade {
-            upgraded(life.client());
+        let upgrades = life.carriage == Carriage::Upgrade;
+        if upgrades && !is_upgraded_within(life.client(), PATIENCE) {
+            return Err(format!("not upgraded within {PATIENCE:?}"));
         }
     }
     thread::sleep(Duration::from_millis(any_below(1000)));

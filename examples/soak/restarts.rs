@@ -13,7 +13,7 @@ use crate::harness::{LONG, eventually, first, json, unique};
 use crate::life::Life;
 use crate::own::Used;
 use crate::table::{Progress, Table, spread};
-use crate::ways::{CARRIAGES, any_below, carriage_name, server_name};
+use crate::ways::{CARRIAGES, any_below, carriage_name, is_upgraded_within, server_name};
 
 const RUNS: usize = 200;
 
@@ -117,8 +117,7 @@ fn restart(server: &mut Server, lives: &[Life; 3]) -> Result<[Duration; 3], Stri
 
 /// Whether the client that upgrades does so again after a restart.
 struct Upgrades {
-    /// Whether the session that is there probes. One that was lost amid the upgrade is made again
-    /// without a probe; the one after that has one.
+    /// Whether the session that is there probes.
     probes: bool,
     due: usize,
     seen: usize,
@@ -128,22 +127,22 @@ impl Upgrades {
     /// So long it may take, on a busy machine.
     const LONGEST: Duration = Duration::from_secs(3);
 
-    /// Looks at every second run, and lets the next kill come whenever it comes after the others.
+    /// A session that was lost amid the upgrade is made again without a probe, until one has lasted.
+    const LASTING: Duration = Duration::from_millis(5500);
+
+    /// Looks, and has the kill of every tenth run come amid the upgrade.
     fn look(&mut self, lives: &[Life; 3], run: usize) {
         let Some(life) = lives.iter().find(|life| life.carriage == Carriage::Upgrade) else {
             return;
         };
         let is_upgraded = || life.client().transport() == "websocket";
-        if self.probes && run.is_multiple_of(2) {
+        if !self.probes {
+            thread::sleep(Self::LASTING);
+        } else if run % 10 != 5 {
             self.due += 1;
-            let begin = Instant::now();
-            // Once it has failed it will fail again, and there is no use in waiting each time.
-            while !is_upgraded() && begin.elapsed() < Self::LONGEST && self.seen + 1 == self.due {
-                thread::sleep(Duration::from_millis(1));
-            }
-            self.seen += usize::from(is_upgraded());
+            self.seen += usize::from(is_upgraded_within(life.client(), Self::LONGEST));
+            thread::sleep(Duration::from_millis(any_below(30)));
         }
-        thread::sleep(Duration::from_millis(any_below(30)));
         self.probes = is_upgraded() || !self.probes;
     }
 }

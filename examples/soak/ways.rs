@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use sio::client::Client;
 
 use crate::common::{Carriage, Kind};
@@ -57,6 +60,18 @@ impl Way {
 /// Waits until the client is carried by websocket.
 pub fn upgraded(client: &Client) {
     eventually("the upgrade", || (client.transport() == "websocket").then_some(()));
+}
+
+/// Whether it is within that time.
+pub fn is_upgraded_within(client: &Client, time: Duration) -> bool {
+    let begin = Instant::now();
+    while client.transport() != "websocket" {
+        if begin.elapsed() > time {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
 }
 
 pub fn carriage_name(carriage: Carriage) -> &'static str {
