@@ -53,6 +53,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s PORT [EVENTS [DENSE]]\n", argv[0]);
         return 2;
     }
+    // The canned server floods by websocket only.
+    check(client, sio_client_set(client, SIO_OPT_TRANSPORTS, "websocket"));
     snprintf(text, sizeof text, "http://127.0.0.1:%s", argv[1]);
     check(client, sio_client_connect(client, text, 5000));
 
