@@ -35,8 +35,8 @@
 //            an object may begin after freeing it has. One thread can receive
 //            while others emit, and any can interrupt.
 //
-// Two callbacks exist, prepare and log. Neither is needed for anything, and
-// neither carries data. They run on a thread of the library, or inside the call
+// Three callbacks exist (prepare, log, wakeup). None is needed for anything, and
+// none carries data. They run on a thread of the library, or inside the call
 // that caused them, and never while a lock is held: any function may be called
 // inside, but one that would have to wait returns SIO_E_STATE there.
 //
@@ -112,7 +112,7 @@
 #define SIO_OPT_PROXY               "proxy"               // URL      not yet: SIO_E_UNSUPPORTED
 #define SIO_OPT_COOKIES             "cookies"             // 0 or 1   1, keep what the server sets
 #define SIO_OPT_REPORT_STATE        "report_state"        // 0 or 1   0
-#define SIO_OPT_REPORT_ATTEMPTS     "report_attempts"     // 0 or 1   0; 1 not yet: SIO_E_UNSUPPORTED
+#define SIO_OPT_REPORT_ATTEMPTS     "report_attempts"     // 0 or 1   0
 
 // Levels for sio_client_set_log().
 #define SIO_LOG_ERROR 1
@@ -203,8 +203,11 @@ typedef enum {
     SIO_MESSAGE_DISCONNECTED = 3,
     /// A connection attempt is due and starts when this message is answered or
     /// freed: set options and headers before. Its one argument is an object:
-    /// "attempt". The form of sio_client_set_prepare() for programs that cannot
-    /// take a callback. Only with the option "report_attempts": not yet.
+    /// "attempt", counted from 1 for each connect and each connection that was
+    /// lost. The time that this takes counts for the attempt; one whose time is
+    /// over is over, and its message does nothing any more. The form of
+    /// sio_client_set_prepare() for programs that cannot take a callback, and before
+    /// that function if both are used. Only with the option "report_attempts".
     SIO_MESSAGE_ATTEMPT = 4,
 } sio_message_type;
 
@@ -235,6 +238,9 @@ typedef int (*sio_prepare_fn)(void *user, sio_client *client);
 
 /// Receives one line of the log. `line` is valid during the call only.
 typedef void (*sio_log_fn)(void *user, int level, const char *line);
+
+/// Called when something is ready to be taken from the client.
+typedef void (*sio_wakeup_fn)(void *user);
 
 /// Bytes that the caller owns. `data` may be NULL if `len` is 0.
 typedef struct {
@@ -572,6 +578,105 @@ SIO_API size_t sio_json_quote(const char *text, char *buf, size_t size);
 /// resolved, a lone surrogate as U+FFFD. SIZE_MAX if it is none. Writes and returns
 /// like sio_client_sid(); a text that contains a NUL is longer than strlen() says.
 SIO_API size_t sio_json_unquote(const char *value, char *buf, size_t size);
+
+/// A descriptor for poll(), epoll, kqueue, libuv's uv_poll_t or asyncio's
+/// add_reader(). It is readable while an event, a state message or a result can
+/// be taken, and from the final end of the connection until a receive has
+/// returned SIO_E_DISCONNECTED. Only poll it: never read, write or close it. It
+/// is close-on-exec, belongs to the client, and keeps its number as long as the
+/// client lives. It is made when it is first asked for. A negative status on
+/// failure, such as SIO_E_SYSTEM if the process has no descriptor left;
+/// SIO_E_UNSUPPORTED on Windows, where sio_client_set_wakeup() serves instead.
+SIO_API int sio_client_fd(sio_client *client);
+
+/// For loops that cannot poll a descriptor: calls a function when either of the
+/// two queues, events and results, is no longer empty, and at the final end.
+/// Take from both until they say SIO_E_TIMEOUT or SIO_E_DISCONNECTED; there is
+/// no second call before. Let it only wake the loop (uv_async_send(),
+/// PostMessage(), a semaphore): it runs on the thread that moves the client's
+/// data, or inside a call of the program's. It is called once at a time, and may
+/// be called inside this function if something is ready already. `user` is passed
+/// to it, and has to stay valid until it is removed. NULL removes it, and when
+/// that returns it is no longer running; inside the function itself this holds
+/// from its return on.
+///
+/// SIO_E_STATE: the previous function is running on another thread, and this is
+/// called inside a callback, where it cannot be waited for.
+SIO_API
+int sio_client_set_wakeup(sio_client *client,
+                          sio_wakeup_fn function,
+                          void *user);
+
+/// Starts what sio_client_connect() does and returns at once. The outcome comes
+/// from sio_client_result() under the caller's `tag`; tags need not differ. What
+/// is known at once (SIO_E_INVALID, STATE, TOO_LARGE, DISCONNECTED, FULL, SYSTEM)
+/// is returned and yields no result; after SIO_OK exactly one follows, unless the
+/// client is freed. This holds for every function named _start. The client is
+/// connecting when this returns.
+SIO_API
+int sio_client_connect_start(sio_client *client,
+                             const char *url,
+                             int timeout_ms,
+                             uint64_t tag);
+
+/// Starts what sio_client_emit() does and returns at once, for a program that
+/// wants to know when there was room. Started emits and calls keep their order,
+/// and stand in one line with threads that wait to emit. When those that wait,
+/// for room or for the connection, hold as many bytes as "send_limit", the next
+/// returns SIO_E_FULL.
+SIO_API
+int sio_client_emit_start(sio_client *client,
+                          const char *event,
+                          const char *args,
+                          const sio_buffer *buffers,
+                          size_t count,
+                          int timeout_ms,
+                          uint64_t tag);
+
+/// Starts what sio_client_call() does and returns at once. Any number of calls
+/// may be under way; their answers come in the order in which the server gives
+/// them.
+SIO_API
+int sio_client_call_start(sio_client *client,
+                          const char *event,
+                          const char *args,
+                          const sio_buffer *buffers,
+                          size_t count,
+                          int timeout_ms,
+                          uint64_t tag);
+
+/// Starts what sio_client_flush() does and returns at once.
+SIO_API
+int sio_client_flush_start(sio_client *client,
+                           int timeout_ms,
+                           uint64_t tag);
+
+/// Starts what sio_client_disconnect() does and returns at once. A client that
+/// was connected is closing when this returns.
+SIO_API
+int sio_client_disconnect_start(sio_client *client,
+                                int timeout_ms,
+                                uint64_t tag);
+
+/// Ends a started operation. Its result still comes, with SIO_E_INTERRUPTED,
+/// or with its true outcome if that was faster. Of several with one tag the
+/// oldest is ended. A connect leaves no connection then, a disconnect closes it at
+/// once, an emit that still waited is not sent, and the answer of a call is
+/// dropped. SIO_E_INVALID if nothing is under way with that tag.
+SIO_API int sio_client_cancel(sio_client *client, uint64_t tag);
+
+/// Takes the oldest result of the operations that were started: `*tag` says
+/// which, `*status` how it ended, and `*reply` is the answer of a call that
+/// ended with SIO_OK, to free with sio_message_free(), otherwise NULL. Taking a
+/// failure makes its text the one that sio_client_error() gives. `reply` may be
+/// NULL. Returns SIO_OK if a result was taken, SIO_E_TIMEOUT if none came: a
+/// client that is not connected can still have results to give.
+SIO_API
+int sio_client_result(sio_client *client,
+                      int timeout_ms,
+                      uint64_t *tag,
+                      int *status,
+                      sio_message **reply);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -6,20 +6,23 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod started;
 mod stats;
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use crate::core::{Core, MaySend, Sending};
+use crate::core::operation::Flushing;
+use crate::core::{Call, Core, MaySend, Sending};
 use crate::driver;
 use crate::error::{Failure, Status};
 use crate::log::{Level, Log, Sink};
 use crate::message::Message;
-use crate::monitor::{Denied, Shared, Stop};
-use crate::options::Offline;
+use crate::monitor::{Denied, Effects, Shared, Stop};
 use crate::outgoing::Checked;
 use crate::packet::socket::Outgoing;
 use crate::prepare;
+use crate::ready;
 use crate::session::State;
 use crate::sleepers::{Place, Queue, Timeout};
 use crate::transport::Transport;
@@ -76,36 +79,43 @@ impl Client {
         self.shared.log.set(sink).map_err(|failure| self.fail(failure))
     }
 
+    /// Sets the function that is called when there is something to take; `None` removes it.
+    pub fn set_wakeup(&self, function: Option<ready::Function>) -> Result<(), Status> {
+        // Not by entering: the function can also be removed after a defect.
+        if !self.is_ours() {
+            return Err(self.denied(Denied::Forked));
+        }
+        let waking = function.is_some();
+        self.shared.ready.set(function).map_err(|failure| self.fail(failure))?;
+        // It is called now if something can be taken already. A client that a defect has made
+        // unusable says so with the next call.
+        let _ = self.shared.with(|core, _| core.readiness.wake(waking));
+        Ok(())
+    }
+
+    /// A descriptor that is readable while there is something to take.
+    pub fn descriptor(&self) -> Result<RawFd, Status> {
+        self.enter()?;
+        let descriptor = self.shared.ready.descriptor().map_err(|error| {
+            let code = error.raw_os_error().unwrap_or(0);
+            let text = format!("cannot make the descriptor for event loops: {error}");
+            let mut failure = Failure::new(Status::System, text);
+            failure.details.os_error = Some(code);
+            self.fail(failure)
+        })?;
+        self.shared.with(|core, _| core.readiness.watch()).map_err(|denied| self.denied(denied))?;
+        Ok(descriptor)
+    }
+
     /// Waits until everything emitted so far has been handed to the system.
     pub fn flush(&self, timeout: Timeout) -> Result<(), Status> {
-        let mut begun = None;
+        let mut flushing = Flushing::default();
         let place = Place::new();
         let waiting = Some(Arc::clone(&place));
         self.finish(
             "flush",
             self.shared.wait_at(waiting, Queue::Flush, timeout, |core, _, _| {
-                let outbox = &mut core.outbox;
-                let now = (outbox.last_sequence(), outbox.losses());
-                let (target, losses) = *begun.get_or_insert(now);
-                place.await_packet(target);
-                let kept = core.in_force.offline == Offline::Buffer;
-                match core.state() {
-                    State::Connecting => return None,
-                    State::Connected => (),
-                    // What is kept for the next connection has not been lost yet.
-                    State::Reconnecting if kept && core.outbox.losses() == losses => return None,
-                    State::Reconnecting => (),
-                    State::New | State::Closing | State::Closed => {
-                        core.outbox.take_loss();
-                        return Some(Err(Box::new(core.end())));
-                    }
-                }
-                // Of several who flush, each that began before a loss is told of it.
-                if core.outbox.take_loss() || core.outbox.losses() != losses {
-                    let text = "packets that were emitted before were lost with a connection";
-                    return Some(Err(Box::new(Failure::new(Status::Disconnected, text))));
-                }
-                core.outbox.is_flushed(target).then_some(Ok(()))
+                flushing.attempt(core, &place)
             }),
         )
     }
@@ -144,7 +154,7 @@ impl Client {
         let checked = self.check(event, args, buffers)?;
         let sending = checked.sending();
         let deadline = timeout.deadline();
-        let call = Core::new_call(Place::new(), driver::now());
+        let call = Call::waited_for(driver::now());
         let sent = self.shared.wait(Queue::Room, timeout, |core, effects, next| {
             let outgoing = Outgoing { id: Some(core.session.next_call()), ..sending.outgoing };
             let sending = Sending { outgoing, buffers: sending.buffers };
@@ -167,7 +177,7 @@ impl Client {
         });
         if sent == Err(Stop::TimedOut) && !timeout.is_zero() {
             // Often neither side reads because the other does not: then there is no room either.
-            let status = self.shared.with(|core, _| core.late_call());
+            let status = self.shared.with(|core, _| core.note(core.late_call()));
             return Err(status.unwrap_or_else(|denied| self.denied(denied)));
         }
         self.finish("call", sent)?;
@@ -189,7 +199,7 @@ impl Client {
             } else if call.place.is_interrupted() {
                 Status::Interrupted
             } else {
-                core.late_call()
+                core.note(core.late_call())
             })
         });
         let reply = ended.map_err(|denied| self.denied(denied))??;
@@ -201,7 +211,7 @@ impl Client {
         let waited = self.shared.wait(Queue::Receive, timeout, |core, effects, _| {
             match core.take(effects) {
                 Some(taken) => Some(Ok(taken)),
-                None if core.is_over() => Some(Err(Box::new(core.end()))),
+                None if core.is_over() => Some(Err(Box::new(core.take_end()))),
                 None => None,
             }
         });
@@ -281,7 +291,9 @@ impl Client {
 
     /// Whether a function that the program gave this client runs on this thread now.
     pub fn is_calling_here(&self) -> bool {
-        self.shared.log.is_running_here() || self.shared.prepare.is_running_here()
+        self.shared.log.is_running_here()
+            || self.shared.prepare.is_running_here()
+            || self.shared.ready.is_running_here()
     }
 
     /// Tells everybody that a defect was met in one of this client's calls.
@@ -312,8 +324,16 @@ impl Client {
 
     /// Does what may fail, and notes the failure.
     fn noted(&self, action: impl FnOnce(&mut Core) -> Result<(), Failure>) -> Result<(), Status> {
+        self.entered(|core, _| action(core))
+    }
+
+    /// The same where it has effects.
+    fn entered<R>(
+        &self,
+        action: impl FnOnce(&mut Core, &mut Effects<'_>) -> Result<R, Failure>,
+    ) -> Result<R, Status> {
         let outcome =
-            self.shared.with(|core, _| action(core).map_err(|failure| core.fail(failure)));
+            self.shared.with(|core, fx| action(core, fx).map_err(|failure| core.fail(failure)));
         outcome.map_err(|denied| self.denied(denied))?
     }
 
@@ -362,6 +382,7 @@ impl Drop for Client {
         self.close();
         if self.is_ours() {
             self.shared.close_doorbell();
+            self.shared.ready.close();
         }
     }
 }

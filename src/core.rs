@@ -8,8 +8,10 @@
 
 mod arrive;
 mod attempt;
+pub mod operation;
 mod send;
 mod settle;
+pub mod started;
 mod write;
 
 use std::sync::Arc;
@@ -24,11 +26,13 @@ use crate::net::server::Server;
 use crate::net::stream::Stream;
 use crate::options::Options;
 use crate::outbox::{Keep, Outbox};
+use crate::ready::Readiness;
 use crate::session::{Action, Input, Moment, Session, State};
 use crate::sleepers::{Queue, Sleepers};
 use crate::transport::Transport;
 
 pub use send::{Call, MaySend, Sending};
+use started::Started;
 
 /// Numbers of one client that the session does not keep.
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,6 +154,10 @@ pub struct Core {
     pub outbox: Outbox,
     /// Who waits.
     pub sleepers: Sleepers,
+    /// What an event loop knows.
+    pub readiness: Readiness,
+    /// What goes on without a thread that waits for it.
+    started: Started,
     /// What the next connection attempt reads.
     pub options: Options,
     /// What the current attempt has read.
@@ -176,6 +184,8 @@ pub struct Core {
     tickets: u64,
     wanted: Option<u64>,
     preparing: bool,
+    /// The ticket for which the program has given its word that the attempt may begin.
+    word: Option<u64>,
     /// The server has refused the current attempt, and its words are still being read.
     refusal: Option<Failure>,
     /// The socket, while the WebSocket is open, and the number of its link.
@@ -184,6 +194,8 @@ pub struct Core {
     seen: State,
     paused: bool,
     freed: bool,
+    /// A receive has said that the last connection has ended.
+    end_told: bool,
     /// Whether the last connection ended between two frames.
     ended_clean: bool,
     /// Events that have arrived and for which nobody has been woken.
@@ -201,6 +213,8 @@ impl Core {
             inbox: Inbox::new(in_force.receive_limit, in_force.receive_overflow),
             outbox: Outbox::new(seed),
             sleepers: Sleepers::default(),
+            readiness: Readiness::default(),
+            started: Started::default(),
             options,
             in_force,
             tally: Tally::default(),
@@ -216,11 +230,13 @@ impl Core {
             tickets: 0,
             wanted: None,
             preparing: false,
+            word: None,
             refusal: None,
             wire: None,
             seen: State::New,
             paused: false,
             freed: false,
+            end_told: false,
             ended_clean: true,
             unannounced: 0,
             last_write: Moment::default(),
@@ -232,10 +248,11 @@ impl Core {
         self.freed
     }
 
-    /// What a call returns whose time ended: FULL if its answer could not be read.
-    pub fn late_call(&mut self) -> Status {
+    /// What a call ends with whose time is over: FULL if its answer could not be read, otherwise
+    /// TIMEOUT without a text.
+    pub fn late_call(&self) -> Failure {
         if !self.paused {
-            return Status::Timeout;
+            return Failure::new(Status::Timeout, "");
         }
         let text = match self.inbox.is_full() {
             true => {
@@ -247,7 +264,16 @@ impl Core {
                  \"send_limit\" allows, and nothing is read until the server takes them"
             }
         };
-        self.fail(Failure::new(Status::Full, text))
+        Failure::new(Status::Full, text)
+    }
+
+    /// Notes a failure as the last one if it has anything to say: that the time ran out, or that an
+    /// interrupt came, is an outcome rather than a fault where nothing else ended by it.
+    pub fn note(&mut self, failure: Failure) -> Status {
+        match failure.text.is_empty() {
+            true => failure.status,
+            false => self.fail(failure),
+        }
     }
 
     /// Notes a failure as the last one.
@@ -283,6 +309,7 @@ impl Core {
         let now = self.last_write;
         self.give_up(failure, now, fx);
         self.inbox.clear();
+        self.forget_started();
         self.sleepers.wake_everybody(&mut fx.wakes);
     }
 
@@ -302,6 +329,7 @@ impl Core {
     pub fn forget_all(&mut self) {
         self.freed = true;
         self.inbox.clear();
+        self.forget_started();
         self.outbox.lose(0, Keep::Nothing);
     }
 
@@ -320,6 +348,7 @@ impl Core {
         let work_is_left = match queue {
             Queue::Receive => !self.inbox.is_empty(),
             Queue::Room => true,
+            Queue::Result => !self.inbox.has_no_results(),
             Queue::Link | Queue::Flush | Queue::Call => false,
         };
         if work_is_left {
@@ -374,6 +403,8 @@ impl Core {
             self.settle(now, fx);
         }
         let mut plan = Plan { stop: self.freed, ..Plan::default() };
+        self.run_started(now, fx);
+        plan.orders.extend(self.take_word(prepare, now, fx));
         self.pump(now, fx);
         while let Some(action) = self.session.action() {
             plan.orders.extend(self.order(action, prepare, now, fx));
@@ -391,7 +422,7 @@ impl Core {
             }
         }
         plan.read = !pause;
-        plan.deadline = self.session.deadline();
+        plan.deadline = self.session.deadline().into_iter().chain(self.started.deadline()).min();
         plan
     }
 

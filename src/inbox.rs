@@ -13,8 +13,12 @@ use crate::options::Overflow;
 use crate::packet::socket::BlockLayout;
 use crate::session::{Parcel, Part, Text};
 
+mod results;
 #[cfg(test)]
 mod tests;
+
+pub use results::Finished;
+use results::Results;
 
 /// The name and arguments of one message, laid out as `name NUL args NUL`, with its buffers.
 #[derive(Debug, Default)]
@@ -80,6 +84,8 @@ enum Extra {
     /// No event: what became of the connection. It has a block of its own, because it may go
     /// before events whose text stands in the chunk already.
     State(MessageKind, Block),
+    /// The attempt with this ticket is due, and begins when the message is given back.
+    Attempt(u64, Block),
 }
 
 impl Entry {
@@ -88,13 +94,15 @@ impl Entry {
         let outside = match self.extra.as_deref() {
             None => 0,
             Some(Extra::InChunk { parts, .. }) => parts.iter().map(Part::outside).sum(),
-            Some(Extra::Own(block) | Extra::State(_, block)) => block.len(),
+            Some(Extra::Own(block) | Extra::State(_, block) | Extra::Attempt(_, block)) => {
+                block.len()
+            }
         };
         self.size as usize + outside
     }
 
     fn is_event(&self) -> bool {
-        !matches!(self.extra.as_deref(), Some(Extra::State(..)))
+        !matches!(self.extra.as_deref(), Some(Extra::State(..) | Extra::Attempt(..)))
     }
 }
 
@@ -104,6 +112,8 @@ pub struct Inbox {
     entries: VecDeque<Entry>,
     /// Entries at the end that came before the namespace was acknowledged.
     held: usize,
+    /// How started operations ended; their cost is part of the whole.
+    results: Results,
     cost: usize,
     cost_max: usize,
     limit: usize,
@@ -120,6 +130,7 @@ impl Inbox {
             chunks: VecDeque::new(),
             entries: VecDeque::new(),
             held: 0,
+            results: Results::default(),
             cost: 0,
             cost_max: 0,
             limit,
@@ -166,13 +177,19 @@ impl Inbox {
     /// What is held back cannot be taken, so it never makes the queue full.
     #[inline]
     fn fill(&mut self) {
-        self.full |=
-            self.overflow == Overflow::Pause && self.cost >= self.limit && !self.is_empty();
+        self.full |= self.overflow == Overflow::Pause
+            && self.cost >= self.limit
+            && self.has_something_to_take();
     }
 
     #[inline]
     fn drain(&mut self) {
-        self.full &= self.cost > self.limit / 2 && !self.is_empty();
+        self.full &= self.cost > self.limit / 2 && self.has_something_to_take();
+    }
+
+    #[inline]
+    fn has_something_to_take(&self) -> bool {
+        !self.is_empty() || !self.results.is_empty()
     }
 
     /// Takes in an event. With `hold` it is not handed out before [`Inbox::release`]. With
@@ -234,13 +251,16 @@ impl Inbox {
     /// Takes in a state message: a JSON array of what is told. It is always taken and never makes
     /// an event go; it stands behind the events that have come and before those that are held back.
     pub fn push_state(&mut self, kind: MessageKind, args: &str) {
-        let mut bytes = Vec::with_capacity(args.len() + 2);
-        bytes.push(0);
-        bytes.extend_from_slice(args.as_bytes());
-        bytes.push(0);
-        let block = Block { bytes, layout: layout(0, args.len()), parts: None };
-        let extra = Some(Box::new(Extra::State(kind, block)));
-        let entry = Entry { size: 0, name_len: 0, answer: None, extra };
+        self.push_told(Extra::State(kind, Block::nameless(args)));
+    }
+
+    /// Takes in the message that an attempt is due, in the same way.
+    pub fn push_attempt(&mut self, ticket: u64, args: &str) {
+        self.push_told(Extra::Attempt(ticket, Block::nameless(args)));
+    }
+
+    fn push_told(&mut self, told: Extra) {
+        let entry = Entry { size: 0, name_len: 0, answer: None, extra: Some(Box::new(told)) };
         self.cost += entry.bytes() + OVERHEAD;
         self.entries.insert(self.entries.len() - self.held, entry);
         self.cost_max = self.cost_max.max(self.cost);
@@ -281,6 +301,7 @@ impl Inbox {
             }
             Extra::Own(block) => block,
             Extra::State(kind, block) => return Message::state(kind, block),
+            Extra::Attempt(ticket, block) => return Message::attempt(ticket, block),
         };
         Message::event(block, answer)
     }
@@ -307,14 +328,28 @@ impl Inbox {
         dropped
     }
 
-    /// Drops everything and says how many events that were.
+    /// Drops the messages of attempts: those are over, and nobody waits for the program any more.
+    pub fn drop_attempts(&mut self) {
+        let attempt = |entry: &Entry| matches!(entry.extra.as_deref(), Some(Extra::Attempt(..)));
+        // It is the newest that can be taken, if there is one.
+        while let Some(index) = self.entries.iter().rposition(attempt) {
+            // What is held back stands behind it, and stays what it is.
+            if let Some(entry) = self.entries.remove(index) {
+                self.cost -= entry.bytes() + OVERHEAD;
+            }
+        }
+        self.drain();
+    }
+
+    /// Drops all events and state messages, and says how many events that were.
     pub fn clear(&mut self) -> u64 {
         let dropped = self.entries.iter().filter(|entry| entry.is_event()).count();
         self.entries.clear();
         self.chunks.clear();
         self.held = 0;
-        self.cost = 0;
+        self.cost = self.results.cost();
         self.full = false;
+        self.fill();
         dropped as u64
     }
 
@@ -387,6 +422,15 @@ impl Block {
     /// The byte buffers.
     pub fn buffers(&self) -> &[Part] {
         self.parts.as_deref().map_or(&[], |parts| parts)
+    }
+
+    /// Without a name, for what the library tells by itself.
+    fn nameless(args: &str) -> Self {
+        let mut bytes = Vec::with_capacity(args.len() + 2);
+        bytes.push(0);
+        bytes.extend_from_slice(args.as_bytes());
+        bytes.push(0);
+        Block { bytes, layout: layout(0, args.len()), parts: None }
     }
 
     /// Bytes of text and buffers.

@@ -10,7 +10,7 @@
 //! ```text
 //!  application threads         one lock, held for memory only             driver (the client's own thread, tokio)
 //!  emit call ack leave ─────▶ Session ──Transmit──▶ outbox ──frames, POSTs──▶ transport ──bytes──▶ net ─▶ socket
-//!  receive ◀──────park────── inbox ◀──Event── Session ◀──Input── transport ◀──bytes── net ◀──── socket
+//!  receive result ◀──park─── inbox ◀──Event── Session ◀──Input── transport ◀──bytes── net ◀──── socket
 //!                     Effects, run after unlocking               timer, dial, poll, probe ◀──Action── Session
 //! ```
 //!
@@ -21,6 +21,7 @@
 //! | [`monitor`] | the lock, `Effects` (wakes, a kick for the driver, a caller's write, log lines) run after unlocking | the protocol |
 //! | [`core`](mod@core) | what the lock guards: carries what one part decides to the others | sockets, clocks |
 //! | [`sleepers`], [`gate`], [`turnstile`], [`prepare`] | who waits, each in a parking place of its own, until when; the program's functions, one call at a time. The only places that block | why they wait |
+//! | [`ready`] | descriptor and wakeup function, which tell an event loop that there is something to take | what there is |
 //! | [`inbox`], [`outbox`] | order and limits of what waits for the program and for the network | the protocol |
 //! | [`session`] | the whole protocol, as (state, input, now) -> outputs: handshake, heartbeat, upgrade, namespace, acks, reassembly, reconnection, leaving | clock, randomness, threads, sockets |
 //! | [`packet`], [`json`] | text and bytes <-> packets | state |
@@ -47,6 +48,7 @@ pub mod outbox;
 pub mod outgoing;
 pub mod packet;
 pub mod prepare;
+pub mod ready;
 pub mod session;
 pub mod sleepers;
 pub mod sys;

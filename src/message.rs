@@ -30,6 +30,19 @@ pub enum MessageKind {
     Connected = 2,
     /// The connection ended, or what followed its end.
     Disconnected = 3,
+    /// An attempt is due, and begins when the message is answered or freed.
+    Attempt = 4,
+}
+
+/// What a message wants of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// Nothing.
+    Nothing,
+    /// The answer to an event.
+    Answer(AnswerTo),
+    /// The word that the attempt with this ticket may begin.
+    Word(u64),
 }
 
 /// An event from the server, the answer to a call, or what became of the connection.
@@ -38,7 +51,7 @@ pub struct Message {
     kind: MessageKind,
     /// Whether the answer has been given.
     answered: AtomicBool,
-    answer: Option<AnswerTo>,
+    wanted: Wanted,
     /// The client whose message it is; none while it is not with the program yet.
     client: Option<Arc<Shared>>,
 }
@@ -46,18 +59,23 @@ pub struct Message {
 impl Message {
     /// The answer to a call.
     pub fn reply(block: Block) -> Box<Self> {
-        Message::new(block, MessageKind::Reply, None)
+        Message::new(block, MessageKind::Reply, Wanted::Nothing)
     }
 
     /// An event, which may want an answer.
     #[inline]
     pub fn event(block: Block, answer: Option<AnswerTo>) -> Box<Self> {
-        Message::new(block, MessageKind::Event, answer)
+        Message::new(block, MessageKind::Event, answer.map_or(Wanted::Nothing, Wanted::Answer))
     }
 
     /// What became of the connection; such a message wants no answer.
     pub fn state(kind: MessageKind, block: Block) -> Box<Self> {
-        Message::new(block, kind, None)
+        Message::new(block, kind, Wanted::Nothing)
+    }
+
+    /// The attempt with this ticket is due.
+    pub fn attempt(ticket: u64, block: Block) -> Box<Self> {
+        Message::new(block, MessageKind::Attempt, Wanted::Word(ticket))
     }
 
     /// The message goes to the program, which can answer it from now on.
@@ -66,8 +84,8 @@ impl Message {
     }
 
     #[inline]
-    fn new(block: Block, kind: MessageKind, answer: Option<AnswerTo>) -> Box<Self> {
-        Box::new(Message { block, kind, answered: AtomicBool::new(false), answer, client: None })
+    fn new(block: Block, kind: MessageKind, wanted: Wanted) -> Box<Self> {
+        Box::new(Message { block, kind, answered: AtomicBool::new(false), wanted, client: None })
     }
 
     /// What it is.
@@ -98,6 +116,16 @@ impl Message {
         std::str::from_utf8(self.args_bytes()).unwrap_or_default()
     }
 
+    /// Bytes of text and buffers.
+    pub fn len(&self) -> usize {
+        self.block.len()
+    }
+
+    /// Whether there are none of either.
+    pub fn is_empty(&self) -> bool {
+        self.block.is_empty()
+    }
+
     /// How many buffers came with it.
     pub fn buffer_count(&self) -> usize {
         self.block.buffers().len()
@@ -124,30 +152,44 @@ impl Message {
         Some((kind, value))
     }
 
-    /// Whether the server waits for an answer that has not been given and can still be.
+    /// Whether the server waits for an answer that has not been given and can still be, or an attempt
+    /// for the word to begin.
     pub fn wants_ack(&self) -> bool {
-        match (self.answer, &self.client) {
-            (Some(to), Some(client)) if !self.answered.load(Ordering::Acquire) => {
-                client.with(|core, _| core.can_answer(to)) == Ok(true)
-            }
-            _ => false,
+        let Some(client) = &self.client else { return false };
+        if self.answered.load(Ordering::Acquire) {
+            return false;
+        }
+        match self.wanted {
+            Wanted::Nothing => false,
+            Wanted::Answer(to) => client.with(|core, _| core.can_answer(to)) == Ok(true),
+            Wanted::Word(ticket) => client.with(|core, _| core.awaits_word(ticket)) == Ok(true),
         }
     }
 
-    /// Answers the event. `args` is a JSON array or nothing.
+    /// Answers the event, or has the attempt begin. `args` is a JSON array or nothing.
     pub fn ack(&self, args: Option<&str>, buffers: &[&[u8]]) -> Result<(), Status> {
-        let id = self.answer.map_or(0, |to| to.id);
+        let id = match self.wanted {
+            Wanted::Answer(to) => to.id,
+            Wanted::Nothing | Wanted::Word(_) => 0,
+        };
         let checked = Checked::answer(args, buffers, id).map_err(|failure| self.fail(failure))?;
-        let (Some(to), Some(client)) = (self.answer, &self.client) else {
+        let (Wanted::Answer(_) | Wanted::Word(_), Some(client)) = (self.wanted, &self.client)
+        else {
             let text = "not answered: the server wants no answer to this message";
             return Err(self.fail(Failure::new(Status::State, text)));
         };
         if self.answered.swap(true, Ordering::AcqRel) {
-            let text = "not answered: the event has had its answer";
+            let text = "not answered: the message has had its answer";
             return Err(self.fail(Failure::new(Status::State, text)));
         }
         let sent = client.with(|core, effects| {
-            let sent = core.answer(&checked.sending(), to, crate::driver::now, effects);
+            let sent = match self.wanted {
+                Wanted::Word(ticket) => core.give_word(ticket, effects),
+                Wanted::Answer(to) => {
+                    core.answer(&checked.sending(), to, crate::driver::now, effects)
+                }
+                Wanted::Nothing => Ok(()),
+            };
             sent.map_err(|failure| core.fail(failure))
         });
         match sent {
@@ -193,10 +235,18 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        if let Some(to) = self.answer
-            && !*self.answered.get_mut()
-        {
-            self.answer_with_nothing(to);
+        if *self.answered.get_mut() {
+            return;
+        }
+        match self.wanted {
+            Wanted::Nothing => (),
+            Wanted::Answer(to) => self.answer_with_nothing(to),
+            Wanted::Word(ticket) => {
+                if let Some(client) = &self.client {
+                    // An attempt that is over needs no word.
+                    let _ = client.with(|core, effects| core.give_word(ticket, effects).is_ok());
+                }
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::error::{Failure, Phase, Status};
 use crate::log::{Level, Log};
 use crate::net::stream::Stream;
 use crate::prepare::Preparer;
+use crate::ready::{Due, Readiness, Ready};
 use crate::session::Moment;
 use crate::sleepers::{Place, Queue, Timeout};
 use crate::sys::{self, Signal};
@@ -29,6 +30,8 @@ pub struct Shared {
     pub log: Log,
     /// The program's function that goes before each attempt.
     pub prepare: Preparer,
+    /// What tells a program with an event loop that there is something to take.
+    pub ready: Ready,
     /// The thread that calls it, and those that have done so and are ending.
     preparing: Mutex<Vec<JoinHandle<()>>>,
     /// The fork generation in which the client was made.
@@ -108,13 +111,16 @@ impl Denied {
 
 impl Shared {
     /// A client that is not connected and has no thread.
-    pub fn new(core: Core, log: Log) -> Arc<Self> {
+    pub fn new(mut core: Core, log: Log) -> Arc<Self> {
+        let ready = Ready::default();
+        core.readiness = Readiness::of(&ready);
         // Without the handler a child is not told apart; there is nobody to report that to.
         let _ = sys::register_fork_handler();
         Arc::new(Shared {
             core: Mutex::new(core),
             log,
             prepare: Preparer::new(),
+            ready,
             preparing: Mutex::new(Vec::new()),
             generation: sys::generation(),
             interrupt: AtomicBool::new(false),
@@ -136,6 +142,7 @@ impl Shared {
         let mut core = self.enter()?;
         let mut effects = Effects::new(&self.log);
         let result = action(&mut core, &mut effects);
+        effects.ready = core.what_is_ready();
         drop(core);
         effects.run(self);
         Ok(result)
@@ -184,6 +191,7 @@ impl Shared {
                 Some(Err(Stop::Denied(denied)))
             } else if !self.running.load(Ordering::Acquire) {
                 // The first who waits needs the driver, which alone hears an interrupt.
+                effects.ready = core.what_is_ready();
                 drop(core);
                 effects.run(self);
                 self.start_driver().map_err(Stop::Denied)?;
@@ -198,12 +206,14 @@ impl Shared {
                     core.sleepers.leave(queue, place);
                 }
                 core.pass_on(queue, &mut effects);
+                effects.ready = core.what_is_ready();
                 drop(core);
                 effects.run(self);
                 return outcome;
             }
             let place = place.get_or_insert_with(Place::new);
             core.sleepers.enter(queue, place);
+            effects.ready = core.what_is_ready();
             drop(core);
             effects.run(self);
             place.sleep(*deadline.get_or_insert_with(|| timeout.deadline()));
@@ -266,6 +276,8 @@ impl Shared {
     pub fn driver_ended(&self, os_error: i32) {
         self.driver_error.store(os_error, Ordering::Release);
         self.running.store(false, Ordering::Release);
+        // Nobody else tries what was started; the connection has ended, so that all of it is over.
+        let _ = self.with(|core, effects| core.run_started(driver::now(), effects));
         self.wake_everybody();
     }
 
@@ -327,8 +339,9 @@ impl Shared {
             return self.close_in_child();
         }
         self.begin_close();
-        // It may still use the client.
+        // They may still use the client.
         self.prepare.wait_until_idle();
+        self.ready.wait_until_idle();
         let thread = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // Its own panic was caught and reported; there is nothing else to learn from it.
@@ -389,6 +402,7 @@ impl Shared {
     /// Has all who wait return, and the driver end, without waiting for that.
     pub fn begin_close(&self) {
         self.prepare.remove();
+        self.ready.remove();
         let _ = self.with(|core, effects| core.free(effects));
         self.wake_everybody();
     }
@@ -396,9 +410,15 @@ impl Shared {
     /// Wakes everybody, whatever state a panic has left the client in, so that nobody sleeps on.
     pub fn wake_everybody(&self) {
         let mut wakes = Vec::new();
-        {
-            let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        let poisoned = {
+            let core = self.core.lock();
+            let poisoned = core.is_err();
+            let mut core = core.unwrap_or_else(PoisonError::into_inner);
             core.sleepers.wake_everybody(&mut wakes);
+            poisoned
+        };
+        if poisoned {
+            self.ready.show_defect();
         }
         wakes.iter().for_each(|place| place.ring());
         if let Some(signal) = self.signal.get() {
@@ -421,6 +441,7 @@ impl Shared {
             let open = socket >= 0;
             sys::close_inherited(signal, if open { std::slice::from_ref(&socket) } else { &[] });
         }
+        self.ready.abandon();
         if let Ok(mut core) = self.core.try_lock() {
             core.forget_all();
         }
@@ -443,6 +464,8 @@ pub struct Effects<'a> {
     pub kick: bool,
     /// The caller writes to the socket by itself.
     pub write: Option<CallerWrite>,
+    /// What a program with an event loop is to be told.
+    pub ready: Due,
     lines: Vec<(Level, String)>,
     log: &'a Log,
 }
@@ -460,7 +483,14 @@ pub struct CallerWrite {
 impl<'a> Effects<'a> {
     /// None yet.
     pub fn new(log: &'a Log) -> Self {
-        Effects { wakes: Vec::new(), kick: false, write: None, lines: Vec::new(), log }
+        Effects {
+            wakes: Vec::new(),
+            kick: false,
+            write: None,
+            ready: Due::default(),
+            lines: Vec::new(),
+            log,
+        }
     }
 
     /// Logs a line after unlocking. The text is made only if somebody listens.
@@ -474,7 +504,7 @@ impl<'a> Effects<'a> {
     #[inline]
     pub fn run(self, shared: &Shared) {
         let quiet = self.wakes.is_empty() && self.lines.is_empty() && self.write.is_none();
-        if !quiet || self.kick {
+        if !quiet || self.kick || self.ready != Due::default() {
             self.run_all(shared);
         } else {
             // There is nothing to drop either, which the compiler cannot know.
@@ -484,17 +514,26 @@ impl<'a> Effects<'a> {
 
     #[inline(never)]
     fn run_all(self, shared: &Shared) {
+        let mut kick = self.kick;
         for place in self.wakes {
+            kick |= place.is_started();
             place.ring();
         }
-        if self.kick {
+        if kick {
             shared.ring_driver();
+        }
+        if self.ready.level {
+            shared.ready.show();
         }
         if let Some(write) = self.write {
             write.run(shared);
         }
         for (level, line) in self.lines {
             shared.log.write(level, line);
+        }
+        // Last, because the program's function may do anything.
+        if self.ready.wakeup {
+            shared.ready.call();
         }
     }
 }

@@ -48,6 +48,21 @@ impl<'a> Checked<'a> {
         Ok(Checked { name: Name::None, id: Some(id), args, args_empty, buffers })
     }
 
+    /// The same, copied, for what has to wait.
+    pub fn keep(&self) -> Kept {
+        let name = match &self.name {
+            Name::None => Vec::new(),
+            Name::Short { quoted, len } => quoted[..*len].to_vec(),
+            Name::Quoted(quoted) => quoted.as_bytes().to_vec(),
+        };
+        Kept {
+            name,
+            args: self.args.to_owned(),
+            args_empty: self.args_empty,
+            buffers: self.buffers.iter().map(|buffer| buffer.to_vec()).collect(),
+        }
+    }
+
     /// The same in the form that the monitor takes.
     pub fn sending(&self) -> Sending<'_> {
         let kind = match &self.name {
@@ -65,6 +80,32 @@ impl<'a> Checked<'a> {
             },
             buffers: self.buffers,
         }
+    }
+}
+
+/// An event that was checked, and waits.
+pub struct Kept {
+    /// As a JSON string.
+    name: Vec<u8>,
+    args: String,
+    args_empty: bool,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Kept {
+    /// Hands it out in the form that the monitor takes.
+    pub fn with_sending<R>(&self, action: impl FnOnce(Sending<'_>) -> R) -> R {
+        let buffers: Vec<&[u8]> = self.buffers.iter().map(Vec::as_slice).collect();
+        action(Sending {
+            outgoing: Outgoing {
+                kind: OutKind::Event { quoted_name: &self.name },
+                id: None,
+                args: &self.args,
+                args_empty: self.args_empty,
+                attachments: buffers.len(),
+            },
+            buffers: &buffers,
+        })
     }
 }
 

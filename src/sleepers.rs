@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -73,9 +73,11 @@ pub enum Queue {
     Flush,
     /// The answer to a call.
     Call,
+    /// The result of a started operation.
+    Result,
 }
 
-const QUEUES: usize = 5;
+const QUEUES: usize = 6;
 
 /// How long a thread offers the processor to others before it sleeps. It is over long before any
 /// deadline that can be told from it.
@@ -85,23 +87,46 @@ const WAITING: u8 = 0;
 const WOKEN: u8 = 1;
 const INTERRUPTED: u8 = 2;
 
-/// The parking place of one waiting thread.
+/// The parking place of one waiting thread, or of an operation that was started: for that one
+/// nobody sleeps, and being woken means that the driver tries it again.
 #[derive(Debug)]
 pub struct Place {
     state: AtomicU8,
+    /// It stands in a queue.
+    queued: AtomicBool,
     /// In the queue Flush: the number of the packet that has to leave.
     sequence: AtomicU64,
-    thread: Thread,
+    thread: Option<Thread>,
 }
 
 impl Place {
     /// A place for the thread that calls.
     pub fn new() -> Arc<Self> {
+        Place::of(Some(thread::current()))
+    }
+
+    /// A place for an operation that was started.
+    pub fn for_started() -> Arc<Self> {
+        Place::of(None)
+    }
+
+    fn of(thread: Option<Thread>) -> Arc<Self> {
         Arc::new(Place {
             state: AtomicU8::new(WAITING),
+            queued: AtomicBool::new(false),
             sequence: AtomicU64::new(0),
-            thread: thread::current(),
+            thread,
         })
+    }
+
+    /// Whether it is that of an operation that was started, which the driver tries again.
+    pub fn is_started(&self) -> bool {
+        self.thread.is_none()
+    }
+
+    /// Whether it has been woken since it entered its queue.
+    pub fn is_woken(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WOKEN
     }
 
     /// Says which packet a flush waits for.
@@ -141,9 +166,11 @@ impl Place {
         self.sleep(deadline);
     }
 
-    /// Rings the doorbell; to be called without the lock.
+    /// Rings the doorbell of its thread; to be called without the lock.
     pub fn ring(&self) {
-        self.thread.unpark();
+        if let Some(thread) = &self.thread {
+            thread.unpark();
+        }
     }
 
     fn settle(&self, state: u8) -> bool {
@@ -170,14 +197,16 @@ impl Sleepers {
     /// Enters the queue at its end, or waits again at the place held in it.
     pub fn enter(&mut self, queue: Queue, place: &Arc<Place>) {
         place.state.store(WAITING, Ordering::Release);
-        let queue = &mut self.queues[queue as usize];
-        if !queue.iter().any(|other| Arc::ptr_eq(other, place)) {
-            queue.push_back(Arc::clone(place));
+        if !place.queued.swap(true, Ordering::Relaxed) {
+            self.queues[queue as usize].push_back(Arc::clone(place));
         }
     }
 
     /// Leaves the queue.
     pub fn leave(&mut self, queue: Queue, place: &Arc<Place>) {
+        if !place.queued.swap(false, Ordering::Relaxed) {
+            return;
+        }
         let queue = &mut self.queues[queue as usize];
         if let Some(at) = queue.iter().position(|other| Arc::ptr_eq(other, place)) {
             queue.remove(at);
@@ -230,15 +259,17 @@ impl Sleepers {
 
     /// Interrupts everybody who is blocked; false if nobody was. That includes who has been woken
     /// and has not looked yet, where nothing is lost by it: there may be nothing for it, and then
-    /// it would sleep on. What a link or an answer brought is never taken back.
+    /// it would sleep on. What a link or an answer brought is never taken back. Operations that
+    /// were started block nobody, and go on.
     pub fn interrupt_everybody(&mut self, woken: &mut Vec<Arc<Place>>) -> bool {
         let before = woken.len();
-        for queue in [Queue::Receive, Queue::Room, Queue::Flush] {
-            let blocked = self.queues[queue as usize].iter();
+        for queue in [Queue::Receive, Queue::Room, Queue::Flush, Queue::Result] {
+            let blocked = self.queues[queue as usize].iter().filter(|place| !place.is_started());
             woken.extend(blocked.filter(|place| !place.is_interrupted()).cloned());
         }
         let asleep = [Queue::Link, Queue::Call].into_iter();
         let asleep = asleep.flat_map(|queue| &self.queues[queue as usize]);
+        let asleep = asleep.filter(|place| !place.is_started());
         woken.extend(asleep.filter(|place| place.settle(INTERRUPTED)).cloned());
         for place in &woken[before..] {
             place.state.store(INTERRUPTED, Ordering::Release);

@@ -155,7 +155,9 @@ fn generate() -> String {
     fill(after, "@OPTIONS@", &TABLE.iter().map(row).collect::<Vec<_>>().join("\n"));
     let mut builder = cbindgen::Builder::new().with_config(config);
     // The order of the header.
-    for source in ["arguments", "handle", "callbacks", "status", "client", "message", "json"] {
+    let sources =
+        ["arguments", "handle", "callbacks", "status", "client", "message", "json", "nonblocking"];
+    for source in sources {
         builder = builder.with_src(root.join(format!("src/ffi/{source}.rs")));
     }
     let mut header = Vec::new();
@@ -181,7 +183,6 @@ fn row(info: &OptionInfo) -> String {
     };
     let meaning = match info.availability {
         Availability::Works(_) => remark,
-        Availability::Fixed => format!("{remark}; 1 not yet: SIO_E_UNSUPPORTED"),
         Availability::Missing => "not yet: SIO_E_UNSUPPORTED".to_owned(),
     };
     let name = info.name.to_uppercase();

@@ -55,6 +55,6 @@ check "the table of functions is that of the header" \
     same "$(sed 's|^ *///*.*||' "$top/include/sio.h" >code.h && declared code.h)" "$(in_table)"
 
 # Each option that works is in the table of options, and no other.
-options() { sed -n 's/^#define SIO_OPT_[A-Z_]* *"\([a-z_]*\)".*/\1/p' "$1" | grep -v -x -e proxy -e report_attempts | sort; }
+options() { sed -n 's/^#define SIO_OPT_[A-Z_]* *"\([a-z_]*\)".*/\1/p' "$1" | grep -v -x -e proxy | sort; }
 options_in_table() { sed -n '/^## Options/,/^## The functions/p' "$readme" | sed -n 's/^| \(`[^|]*\)|.*/\1/p' | grep -oE '[a-z_]+' | sort; }
 check "the table of options is that of the header" same "$(options "$top/include/sio.h")" "$(options_in_table)"

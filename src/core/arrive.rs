@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 
 use super::{Core, Role};
+use crate::error::Failure;
 use crate::inbox::{AnswerTo, Block, Pushed};
 use crate::log::Level;
 use crate::message::Message;
 use crate::monitor::Effects;
 use crate::net::stream::Stream;
+use crate::ready::{Due, Takeable};
 use crate::session::{Event, Input, Moment, State};
 use crate::sleepers::Queue;
 
@@ -95,8 +97,8 @@ impl Core {
             }
             Event::Reply { call, parcel } => {
                 self.tally.rtt = Some(now.saturating_sub(call.begun));
-                call.end(Ok(Message::reply(Block::from_parcel(parcel))));
-                self.sleepers.wake(&call.place, &mut fx.wakes);
+                let reply = Message::reply(Block::from_parcel(parcel));
+                self.end_call(&call, Ok(reply), fx);
             }
         }
         self.settle(now, fx);
@@ -111,11 +113,44 @@ impl Core {
     /// Takes the oldest event.
     #[inline]
     pub fn take(&mut self, fx: &mut Effects<'_>) -> Option<Box<Message>> {
-        let taken = self.inbox.pop()?;
+        let Some(taken) = self.inbox.pop() else {
+            self.readiness.no_events();
+            return None;
+        };
+        self.took(fx);
+        Some(taken)
+    }
+
+    /// The program has taken something: there may be room to read on.
+    #[inline]
+    pub(super) fn took(&mut self, fx: &mut Effects<'_>) {
         if self.paused && !self.must_pause() {
             fx.kick = true;
         }
-        Some(taken)
+    }
+
+    /// The end of the connection, for a receive that finds nothing else; from then on an event loop
+    /// is not told of it any more.
+    pub fn take_end(&mut self) -> Failure {
+        self.end_told = true;
+        self.end()
+    }
+
+    /// Brings what an event loop knows up to date; to be asked last before the lock is opened.
+    #[inline]
+    pub fn what_is_ready(&mut self) -> Due {
+        match self.readiness.is_asked_for() {
+            true => self.readiness.update(self.takeable()),
+            false => Due::default(),
+        }
+    }
+
+    fn takeable(&self) -> Takeable {
+        let ended = self.seen == State::Closed && !self.end_told;
+        Takeable {
+            events: !self.inbox.is_empty() || ended,
+            results: !self.inbox.has_no_results(),
+        }
     }
 
     /// The WebSocket of this link is open, and the session goes by it.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::{Core, LinkPlan, Order};
 use crate::error::{Failure, Phase, Status};
 use crate::log::Level;
+use crate::message::state;
 use crate::monitor::Effects;
 use crate::net::dial::Place;
 use crate::net::server::Server;
@@ -28,8 +29,9 @@ impl Core {
         now: Moment,
         fx: &mut Effects<'_>,
     ) -> Result<(), Failure> {
+        let prepare = prepare || self.options.report_attempts;
         let settings = match prepare {
-            // The function may still say where to go, and change all the rest. Until it has, what is
+            // The program may still say where to go, and change all the rest. Until it has, what is
             // emitted goes by what is said now.
             true => {
                 self.put_in_force();
@@ -39,8 +41,8 @@ impl Core {
         };
         self.tally.dropped_received += self.inbox.clear();
         self.connection += 1;
-        self.refusal = None;
-        self.wanted = None;
+        self.end_told = false;
+        self.forget_attempt();
         self.forget_links();
         self.session.connect(settings, prepare, now);
         self.settle(now, fx);
@@ -60,20 +62,75 @@ impl Core {
         }
     }
 
-    /// An attempt is due: its function is called first, if the program has one.
+    /// An attempt is due. The program's word is waited for, if it has asked for that; then its
+    /// function is called, if it has one.
     pub(super) fn prepare(
         &mut self,
         prepare: bool,
         now: Moment,
         fx: &mut Effects<'_>,
     ) -> Option<Order> {
+        self.tickets += 1;
+        self.wanted = Some(self.tickets);
+        if !self.options.report_attempts {
+            return self.call_function(prepare, now, fx);
+        }
+        let message = state::attempt(self.session.attempt_number());
+        self.inbox.push_attempt(self.tickets, &message);
+        self.sleepers.wake_one(Queue::Receive, &mut fx.wakes);
+        None
+    }
+
+    /// Whether the attempt with this ticket waits for the program's word.
+    pub fn awaits_word(&self, ticket: u64) -> bool {
+        self.wanted == Some(ticket) && self.word != Some(ticket)
+    }
+
+    /// The attempt with this ticket may begin.
+    pub fn give_word(&mut self, ticket: u64, fx: &mut Effects<'_>) -> Result<(), Failure> {
+        if !self.awaits_word(ticket) {
+            let text = "not answered: the attempt that the message announced is over";
+            return Err(Failure::new(Status::Disconnected, text));
+        }
+        self.word = Some(ticket);
+        fx.kick = true;
+        Ok(())
+    }
+
+    /// Goes on with an attempt for which the word has been given.
+    pub(super) fn take_word(
+        &mut self,
+        prepare: bool,
+        now: Moment,
+        fx: &mut Effects<'_>,
+    ) -> Option<Order> {
+        let ticket = self.word.take()?;
+        if self.wanted != Some(ticket) {
+            return None;
+        }
+        self.call_function(prepare, now, fx)
+    }
+
+    /// What was waited for before the attempt is of no use any more.
+    pub(super) fn forget_attempt(&mut self) {
+        self.wanted = None;
+        self.word = None;
+        self.refusal = None;
+        self.inbox.drop_attempts();
+    }
+
+    fn call_function(
+        &mut self,
+        prepare: bool,
+        now: Moment,
+        fx: &mut Effects<'_>,
+    ) -> Option<Order> {
         if !prepare {
+            self.wanted = None;
             let read = self.read_attempt(fx).map(Box::new);
             self.input(Input::Prepared(read), now, fx);
             return None;
         }
-        self.tickets += 1;
-        self.wanted = Some(self.tickets);
         // It never runs twice at once: a call that goes on, for an attempt that has been given up,
         // is followed by one for this attempt.
         (!std::mem::replace(&mut self.preparing, true)).then_some(Order::Prepare(self.tickets))

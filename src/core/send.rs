@@ -30,16 +30,32 @@ pub struct Call {
     outcome: Mutex<Option<Result<Box<Message>, Failure>>>,
     /// Its acknowledgement id, once it is queued.
     id: AtomicU64,
+    /// The number of the started operation that it belongs to; 0 if a thread waits for it.
+    started: u64,
     pub(super) begun: Moment,
 }
 
 impl Call {
+    /// A call for which the thread that calls waits.
+    pub fn waited_for(begun: Moment) -> Arc<Call> {
+        Call::new(Place::new(), 0, begun)
+    }
+
+    /// A call whose answer goes to the started operation with this number.
+    pub(super) fn started(number: u64, begun: Moment) -> Arc<Call> {
+        Call::new(Place::for_started(), number, begun)
+    }
+
+    fn new(place: Arc<Place>, started: u64, begun: Moment) -> Arc<Call> {
+        Arc::new(Call { place, outcome: Mutex::new(None), id: AtomicU64::new(0), started, begun })
+    }
+
     /// What it ended with, once.
     pub fn take_outcome(&self) -> Option<Result<Box<Message>, Failure>> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(super) fn end(&self, outcome: Result<Box<Message>, Failure>) {
+    fn end(&self, outcome: Result<Box<Message>, Failure>) {
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 }
@@ -129,7 +145,9 @@ impl Core {
         debug_assert_eq!(sending.outgoing.id, Some(id), "the call was measured with its number");
         call.id.store(id, Ordering::Relaxed);
         self.push(sending, Role::Call(id), connected);
-        self.sleepers.enter(Queue::Call, &call.place);
+        if call.started == 0 {
+            self.sleepers.enter(Queue::Call, &call.place);
+        }
         self.start_writing(now, fx);
     }
 
@@ -161,9 +179,20 @@ impl Core {
         to.epoch == self.session.epoch() && self.seen == State::Connected
     }
 
-    /// A new call, whose thread is the one that calls.
-    pub fn new_call(place: Arc<Place>, begun: Moment) -> Arc<Call> {
-        Arc::new(Call { place, outcome: Mutex::new(None), id: AtomicU64::new(0), begun })
+    /// A call has its answer, or will have none.
+    pub(super) fn end_call(
+        &mut self,
+        call: &Arc<Call>,
+        outcome: Result<Box<Message>, Failure>,
+        fx: &mut Effects<'_>,
+    ) {
+        match call.started {
+            0 => {
+                call.end(outcome);
+                self.sleepers.wake(&call.place, &mut fx.wakes);
+            }
+            number => self.answered(number, outcome, fx),
+        }
     }
 
     /// Gives up a call that ended without its answer; false if the answer was faster.

@@ -78,8 +78,7 @@ impl Core {
         fx: &mut Effects<'_>,
     ) {
         let link = self.wire.take().map_or(0, |(_, link)| link);
-        self.wanted = None;
-        self.refusal = None;
+        self.forget_attempt();
         self.forget_links();
         self.paused = false;
         self.tally.connected_at = None;
@@ -138,8 +137,7 @@ impl Core {
         for (id, call) in calls {
             let mut failure = failure.clone();
             failure.details.sent = Some(unsent.binary_search(&id).is_err());
-            call.end(Err(failure));
-            self.sleepers.wake(&call.place, &mut fx.wakes);
+            self.end_call(&call, Err(failure), fx);
         }
     }
 }

@@ -79,8 +79,7 @@ impl Core {
                 let mut failure = self.end();
                 failure.text = format!("the call ended without its answer: {}", failure.text);
                 failure.details.sent = Some(true);
-                call.end(Err(failure));
-                self.sleepers.wake(&call.place, &mut fx.wakes);
+                self.end_call(&call, Err(failure), fx);
             }
         }
         self.made_room(fx);
@@ -213,8 +212,7 @@ impl Core {
             self.outbox.drop_waiting()
             && let Some(call) = self.session.cancel_call(id)
         {
-            call.end(Err(failure));
-            self.sleepers.wake(&call.place, &mut fx.wakes);
+            self.end_call(&call, Err(failure), fx);
         }
         self.made_room(fx);
         true

@@ -8,7 +8,7 @@
 //! header asks of the caller that such a pointer is NULL or valid until the function returns; each
 //! unsafe block below relies on that.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::slice;
 
@@ -323,6 +323,58 @@ impl OutMessage {
 impl Outputs for OutMessage {
     fn clear(&self) {
         self.put(ptr::null_mut());
+    }
+}
+
+/// Where the outcome of a started operation goes.
+#[derive(Clone, Copy)]
+pub struct OutResult {
+    tag: OutTag,
+    status: OutStatus,
+}
+
+/// Where a tag goes.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct OutTag(*mut u64);
+
+/// Where a status goes.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct OutStatus(*mut c_int);
+
+impl OutTag {
+    /// Both of them together.
+    pub(super) fn and(self, status: OutStatus) -> OutResult {
+        OutResult { tag: self, status }
+    }
+}
+
+impl OutResult {
+    /// Fails for NULL.
+    pub(super) fn required(&self) -> Result<(), Failure> {
+        match (self.tag.0.is_null(), self.status.0.is_null()) {
+            (true, _) => Err(invalid("tag", "is NULL")),
+            (_, true) => Err(invalid("status", "is NULL")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn set(&self, tag: u64, status: c_int) {
+        if !self.tag.0.is_null() {
+            // SAFETY: a pointer that is not NULL is one to a tag.
+            unsafe { *self.tag.0 = tag };
+        }
+        if !self.status.0.is_null() {
+            // SAFETY: a pointer that is not NULL is one to a status.
+            unsafe { *self.status.0 = status };
+        }
+    }
+}
+
+impl Outputs for OutResult {
+    fn clear(&self) {
+        self.set(0, 0);
     }
 }
 

@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 
 use super::handle::{ClientPtr, sio_client};
 use crate::log::{Level, Sink};
-use crate::prepare::Function;
+use crate::prepare;
+use crate::ready;
 
 /// What the program wants to get back with each call of its function; nothing here looks at it.
 #[repr(transparent)]
@@ -75,7 +76,7 @@ impl PrepareCaller {
     }
 
     /// The same as the client takes it.
-    pub(super) fn into_function(self) -> Function {
+    pub(super) fn into_function(self) -> prepare::Function {
         Box::new(move || self.call())
     }
 
@@ -84,5 +85,38 @@ impl PrepareCaller {
         // until the function is removed. The client is the one that calls; its memory is there
         // until the function has returned, because whoever frees it waits for that.
         unsafe { (self.function)(self.user.0, self.client.as_given()) }
+    }
+}
+
+/// Called when something is ready to be taken from the client.
+pub type sio_wakeup_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+
+/// A function of the program's that wakes its event loop, with what it gets.
+pub(super) struct WakeupCaller {
+    function: unsafe extern "C" fn(*mut c_void),
+    user: User,
+}
+
+// SAFETY: the header says that the function is called on any thread, once at a time.
+unsafe impl Send for WakeupCaller {}
+
+// SAFETY: `Ready`, which is given it, calls it once at a time.
+unsafe impl Sync for WakeupCaller {}
+
+impl WakeupCaller {
+    /// None if the program gave no function.
+    pub(super) fn new(function: sio_wakeup_fn, user: User) -> Option<Self> {
+        Some(WakeupCaller { function: function?, user })
+    }
+
+    /// The same as the client takes it.
+    pub(super) fn into_function(self) -> ready::Function {
+        Box::new(move || self.call())
+    }
+
+    fn call(&self) {
+        // SAFETY: `function` and `user` were given for this by the program, which keeps both valid
+        // until the function is removed.
+        unsafe { (self.function)(self.user.0) }
     }
 }

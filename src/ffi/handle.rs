@@ -109,7 +109,8 @@ impl ClientPtr {
             let own = handle.client.is_calling_here();
             let silent = handle.client.set_log(None).is_ok();
             let idle = handle.client.set_prepare(None).is_ok();
-            if own || !silent || !idle {
+            let quiet = handle.client.set_wakeup(None).is_ok();
+            if own || !silent || !idle || !quiet {
                 handle.client.begin_close();
                 // Without a thread the memory stays, but nothing else does.
                 let _ = sys::spawn_quiet("sio free", move || ended.finish());

@@ -33,8 +33,11 @@ pub enum sio_message_type {
     SIO_MESSAGE_DISCONNECTED = 3,
     /// A connection attempt is due and starts when this message is answered or
     /// freed: set options and headers before. Its one argument is an object:
-    /// "attempt". The form of sio_client_set_prepare() for programs that cannot
-    /// take a callback. Only with the option "report_attempts": not yet.
+    /// "attempt", counted from 1 for each connect and each connection that was
+    /// lost. The time that this takes counts for the attempt; one whose time is
+    /// over is over, and its message does nothing any more. The form of
+    /// sio_client_set_prepare() for programs that cannot take a callback, and before
+    /// that function if both are used. Only with the option "report_attempts".
     SIO_MESSAGE_ATTEMPT = 4,
 }
 

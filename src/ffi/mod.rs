@@ -18,5 +18,6 @@ pub mod client;
 pub mod handle;
 pub mod json;
 pub mod message;
+pub mod nonblocking;
 pub mod status;
 mod support;

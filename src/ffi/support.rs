@@ -88,7 +88,7 @@ pub(super) fn fence_value<O: Object, P: Outputs, R: Copy>(
     fence_values(object, outputs, fallback, fallback, body)
 }
 
-fn fence_values<O: Object, P: Outputs, R>(
+pub(super) fn fence_values<O: Object, P: Outputs, R>(
     object: O,
     outputs: P,
     null: R,

@@ -34,6 +34,12 @@ pub fn disconnected(reason: Reason, text: &str, next: Option<Duration>) -> Strin
     args
 }
 
+/// The arguments of [`MessageKind::Attempt`](super::MessageKind::Attempt): the number of the attempt
+/// since the last connection, or the connect, counted from 1.
+pub fn attempt(number: u32) -> String {
+    format!("[{{\"attempt\":{number}}}]")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -147,11 +147,11 @@ pub(super) fn unknown(name: &str) -> Failure {
     )
 }
 
-pub(super) fn missing(info: &OptionInfo, consequence: &str) -> Failure {
+pub(super) fn missing(info: &OptionInfo) -> Failure {
     Failure::new(
         Status::Unsupported,
         format!(
-            "option \"{}\": {} missing from this version of the library: {consequence}",
+            "option \"{}\": {} missing from this version of the library: it cannot be set",
             info.name, info.feature
         ),
     )

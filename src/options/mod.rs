@@ -111,6 +111,8 @@ pub struct Options {
     pub cookies: bool,
     /// Whether connections and their ends are reported as messages.
     pub report_state: bool,
+    /// Whether each attempt waits for the program's word, for which a message asks.
+    pub report_attempts: bool,
     /// The headers of every request, in the order in which they were first set.
     pub headers: Vec<(String, String)>,
 }
@@ -144,6 +146,7 @@ impl Options {
             tls: TlsOptions::default(),
             cookies: true,
             report_state: false,
+            report_attempts: false,
             headers: Vec::new(),
         }
     }
@@ -160,12 +163,7 @@ impl Options {
                 Ok(())
             }
             (Availability::Works(key), Some(value)) => self.assign(key, &Given { info, value }),
-            (Availability::Fixed, None) => Ok(()),
-            (Availability::Fixed, Some(value)) => match (Given { info, value }).flag()? {
-                false => Ok(()),
-                true => Err(missing(info, "it can only be 0")),
-            },
-            (Availability::Missing, _) => Err(missing(info, "it cannot be set")),
+            (Availability::Missing, _) => Err(missing(info)),
         }
     }
 
@@ -210,6 +208,7 @@ impl Options {
             Key::TlsKeyFile => self.tls.key_file.clone().unwrap_or_default(),
             Key::Cookies => digit(self.cookies),
             Key::ReportState => digit(self.report_state),
+            Key::ReportAttempts => digit(self.report_attempts),
         }
     }
 
@@ -296,6 +295,7 @@ impl Options {
             Key::TlsKeyFile => self.tls.key_file = defaults.tls.key_file,
             Key::Cookies => self.cookies = defaults.cookies,
             Key::ReportState => self.report_state = defaults.report_state,
+            Key::ReportAttempts => self.report_attempts = defaults.report_attempts,
         }
     }
 
@@ -337,6 +337,7 @@ impl Options {
             Key::TlsKeyFile => self.tls.key_file = Some(given.file()?),
             Key::Cookies => self.cookies = given.flag()?,
             Key::ReportState => self.report_state = given.flag()?,
+            Key::ReportAttempts => self.report_attempts = given.flag()?,
         }
         Ok(())
     }

@@ -34,8 +34,6 @@ impl OptionInfo {
 pub enum Availability {
     /// The option works.
     Works(Key),
-    /// What it would turn on is missing: it is 0 and can only be set to that.
-    Fixed,
     /// What it would shape is missing: it has no value and cannot be set.
     Missing,
 }
@@ -72,6 +70,7 @@ pub enum Key {
     TlsKeyFile,
     Cookies,
     ReportState,
+    ReportAttempts,
 }
 
 /// The largest limit in bytes: one TiB, or what a smaller machine can address.
@@ -176,14 +175,7 @@ pub const TABLE: &[OptionInfo] = &[
     },
     works(Key::Cookies, "cookies", FLAG, "1", "keep what the server sets"),
     works(Key::ReportState, "report_state", FLAG, "0", ""),
-    OptionInfo {
-        name: "report_attempts",
-        form: FLAG,
-        default: "0",
-        availability: Availability::Fixed,
-        feature: "reporting attempts is",
-        remark: "",
-    },
+    works(Key::ReportAttempts, "report_attempts", FLAG, "0", ""),
 ];
 
 /// The form of what is on or off.

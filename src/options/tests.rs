@@ -68,6 +68,7 @@ fn null_restores_the_default() {
         ("tls_key_file", "\u{fc} key.pem"),
         ("cookies", "0"),
         ("report_state", "1"),
+        ("report_attempts", "1"),
     ] {
         let mut options = Options::new();
         options.set(name, Some(value)).unwrap();
@@ -181,6 +182,7 @@ fn on_and_off_are_1_and_0() {
         "tls_verify",
         "cookies",
         "report_state",
+        "report_attempts",
     ] {
         taken(name, "0");
         taken(name, "1");
@@ -205,14 +207,6 @@ fn words_are_those_of_the_table() {
             assert!(words.iter().all(|word| text.contains(&format!("\"{word}\""))), "{text}");
         }
     }
-}
-
-#[test]
-fn reports_of_attempts_are_missing_and_can_only_be_off() {
-    taken("report_attempts", "0");
-    let text = refused("report_attempts", "1", Status::Unsupported);
-    assert!(text.contains("missing from this version"), "{text}");
-    refused("report_attempts", "no", Status::Invalid);
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl<C> Session<C> {
     }
 
     /// The number of the attempt that is made or was made last, counted from 1.
-    pub(super) fn attempt_number(&self) -> u32 {
+    pub fn attempt_number(&self) -> u32 {
         u32::try_from(self.rounds.begun).unwrap_or(u32::MAX).max(1)
     }
 }

@@ -158,7 +158,6 @@ static void options_are_checked(void)
     REFUSED_AS(SIO_E_UNSUPPORTED, "\"nonsense\"", sio_client_set(client, "nonsense", NULL));
     REFUSED_AS(SIO_E_UNSUPPORTED, "\"nonsense\"", sio_client_set_int(client, "nonsense", 1));
     REFUSED_AS(SIO_E_UNSUPPORTED, "\"proxy\"", sio_client_set(client, "proxy", "http://localhost:1"));
-    REFUSED_AS(SIO_E_UNSUPPORTED, "\"report_attempts\"", sio_client_set(client, "report_attempts", "1"));
     REFUSED("\"report_attempts\"", sio_client_set(client, "report_attempts", "yes"));
     CHECK_OK(client, sio_client_set_int(client, "report_attempts", 0));
     for (i = 0; i < sizeof flags / sizeof *flags; i++) {

@@ -1,0 +1,281 @@
+//! Telling a program with an event loop that there is something to take.
+//!
+//! Owns the two triggers, a descriptor and a function, and what each of them has been told. Refuses
+//! to know what there is to take, and why. The two sides of it: [`Readiness`] stands under the
+//! client's lock and knows what should be told; [`Ready`] stands outside and tells it, since no
+//! system call and no function of the program's may run under the lock.
+//!
+//! The descriptor is a level: it is readable exactly while something can be taken. Whoever changes
+//! that brings the descriptor up to date after unlocking, and before its own call returns. Several
+//! may be about that at once; the last one finds the level as it is now, so no order of theirs
+//! leaves the descriptor wrong.
+//!
+//! The function is an edge: it is called once, and again only when the program has been told, by a
+//! receive or a result, that there is nothing more.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::callback;
+use crate::error::{Failure, Status};
+use crate::gate::Gate;
+use crate::sys::Signal;
+
+/// The program's function.
+pub type Function = Box<dyn Fn() + Send + Sync>;
+
+/// What the program can take now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takeable {
+    /// An event, a state message, or the word that the connection has ended for good.
+    pub events: bool,
+    /// A result.
+    pub results: bool,
+}
+
+/// What has to be done after unlocking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The level has changed.
+    pub level: bool,
+    /// The function is to be called.
+    pub wakeup: bool,
+}
+
+/// What the program knows; guarded by the client's lock.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    /// Somebody has asked for the descriptor.
+    watched: bool,
+    /// There is a function.
+    waking: bool,
+    /// The level as it was last told.
+    level: bool,
+    /// Since the function was called last, the program has been told that there is nothing to take.
+    events_drained: bool,
+    results_drained: bool,
+    /// The level for [`Ready`], which reads it without the client's lock.
+    shown: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// For the trigger that tells what this decides.
+    pub fn of(ready: &Ready) -> Self {
+        Readiness { shown: Arc::clone(&ready.level), ..Readiness::default() }
+    }
+
+    /// Whether anybody has to be told anything.
+    #[inline]
+    pub fn is_asked_for(&self) -> bool {
+        self.watched || self.waking
+    }
+
+    /// The descriptor is asked for.
+    pub fn watch(&mut self) {
+        self.watched = true;
+    }
+
+    /// There is a function now, or none. A new one has been told nothing yet.
+    pub fn wake(&mut self, waking: bool) {
+        self.waking = waking;
+        self.events_drained = true;
+        self.results_drained = true;
+    }
+
+    /// A receive found nothing.
+    #[inline]
+    pub fn no_events(&mut self) {
+        self.events_drained = true;
+    }
+
+    /// Taking a result found none.
+    #[inline]
+    pub fn no_results(&mut self) {
+        self.results_drained = true;
+    }
+
+    /// Compares what can be taken with what the program knows.
+    pub fn update(&mut self, now: Takeable) -> Due {
+        let mut due = Due::default();
+        let level = now.events || now.results;
+        if self.watched && level != self.level {
+            self.level = level;
+            self.shown.store(level, Ordering::Release);
+            due.level = true;
+        }
+        // A program that has emptied the events since and has never asked for results is told of a
+        // result all the same: it may just have started its first operation.
+        let new_events = now.events && self.events_drained;
+        let new_results = now.results && (self.results_drained || self.events_drained);
+        if self.waking && (new_events || new_results) {
+            self.events_drained = false;
+            self.results_drained = false;
+            due.wakeup = true;
+        }
+        due
+    }
+}
+
+/// The triggers.
+#[derive(Default)]
+pub struct Ready {
+    level: Arc<AtomicBool>,
+    descriptor: Mutex<Descriptor>,
+    waker: Mutex<Waker>,
+    /// The function is to be called; the thread inside the gate sees to it.
+    due: AtomicBool,
+    /// Inside is the thread that calls the function, for the length of one call.
+    gate: Gate,
+}
+
+#[derive(Default)]
+struct Descriptor {
+    signal: Option<Signal>,
+    raised: bool,
+}
+
+#[derive(Default)]
+struct Waker {
+    function: Option<Arc<Function>>,
+    /// The client is being freed: nothing is called any more.
+    closed: bool,
+}
+
+impl Ready {
+    /// The number of the descriptor, which is made when it is first asked for.
+    pub fn descriptor(&self) -> io::Result<RawFd> {
+        let mut descriptor = self.lock_descriptor();
+        if descriptor.signal.is_none() {
+            descriptor.signal = Some(Signal::new()?);
+        }
+        Ok(descriptor.signal.as_ref().map_or(-1, AsRawFd::as_raw_fd))
+    }
+
+    /// Brings the descriptor up to date.
+    pub fn show(&self) {
+        let mut descriptor = self.lock_descriptor();
+        let level = self.level.load(Ordering::Acquire);
+        if let Some(signal) = &descriptor.signal
+            && level != descriptor.raised
+        {
+            match level {
+                true => signal.raise(),
+                false => signal.clear(),
+            }
+            descriptor.raised = level;
+        }
+    }
+
+    /// A defect has made the client unusable: whoever looks is told that there is something, and
+    /// hears of it when it takes that.
+    pub fn show_defect(&self) {
+        self.level.store(true, Ordering::Release);
+        self.show();
+        self.call();
+    }
+
+    /// Sets the function in place of an earlier one; `None` removes it.
+    ///
+    /// When this returns the earlier function is no longer running and will not be called again.
+    /// Called from inside that function it takes effect when the function returns.
+    ///
+    /// [`Status::State`]: the earlier function is running on another thread, and this one, being
+    /// inside some callback, must not wait for it. Nothing has changed then.
+    pub fn set(&self, function: Option<Function>) -> Result<(), Failure> {
+        let (running, earlier) = {
+            let mut waker = self.lock_waker();
+            let running = self.gate.visit().filter(|visit| !visit.is_mine());
+            if running.is_some() && callback::inside() {
+                return Err(Failure::new(
+                    Status::State,
+                    "the wakeup function is running on another thread, and inside a callback it \
+                     cannot be waited for; set it outside",
+                ));
+            }
+            let function = function.filter(|_| !waker.closed).map(Arc::new);
+            (running, std::mem::replace(&mut waker.function, function))
+        };
+        // What a function owns may do anything as it goes, so it goes without the lock.
+        drop(earlier);
+        if let Some(visit) = running {
+            self.gate.wait_for_end(visit);
+        }
+        Ok(())
+    }
+
+    /// Removes the function for good, without waiting for it.
+    pub fn remove(&self) {
+        let earlier = {
+            let mut waker = self.lock_waker();
+            waker.closed = true;
+            waker.function.take()
+        };
+        drop(earlier);
+    }
+
+    /// Waits until the function is not running, unless that is on this thread.
+    pub fn wait_until_idle(&self) {
+        if let Some(visit) = self.gate.visit() {
+            self.gate.wait_for_end(visit);
+        }
+    }
+
+    /// Whether the function runs on this thread now.
+    pub fn is_running_here(&self) -> bool {
+        self.gate.visit().is_some_and(|visit| visit.is_mine())
+    }
+
+    /// Calls the function; nothing may be locked. If another thread is calling it, that one calls
+    /// it once more.
+    pub fn call(&self) {
+        self.due.store(true, Ordering::SeqCst);
+        // What came while this thread was inside, and whose thread left because of that, is seen
+        // when it looks again after leaving.
+        while self.due.load(Ordering::SeqCst) {
+            let Some(_pass) = self.gate.try_enter() else { return };
+            if self.due.swap(false, Ordering::SeqCst) {
+                let function = self.lock_waker().function.clone();
+                if let Some(function) = function {
+                    let inside = callback::enter();
+                    function();
+                    drop(inside);
+                }
+            }
+        }
+    }
+
+    /// Closes the descriptor with the client; messages may live on.
+    pub fn close(&self) {
+        self.lock_descriptor().signal = None;
+    }
+
+    /// In a child process: closes the descriptor, which is the parent's as well, and touches it no
+    /// more. The lock may be held for ever by a thread that exists only in the parent.
+    pub fn abandon(&self) {
+        if let Ok(mut descriptor) = self.descriptor.try_lock()
+            && let Some(signal) = descriptor.signal.take()
+        {
+            signal.abandon();
+        }
+    }
+
+    fn lock_descriptor(&self) -> MutexGuard<'_, Descriptor> {
+        // No code that can panic runs under this lock, so a poisoned one still holds the truth.
+        self.descriptor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_waker(&self) -> MutexGuard<'_, Waker> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").field("level", &self.level).finish_non_exhaustive()
+    }
+}
