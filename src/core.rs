@@ -422,7 +422,7 @@ impl Core {
             }
         }
         plan.read = !pause;
-        plan.deadline = self.session.deadline().into_iter().chain(self.started.deadline()).min();
+        plan.deadline = self.session.deadline().into_iter().chain(self.started.alarm(now)).min();
         plan
     }
 

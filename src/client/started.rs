@@ -24,7 +24,12 @@ pub struct Ended {
 
 impl Client {
     /// Starts what [`connect`](Client::connect) does.
-    pub fn connect_start(&self, url: Option<&str>, timeout: Timeout, tag: u64) -> Result<(), Status> {
+    pub fn connect_start(
+        &self,
+        url: Option<&str>,
+        timeout: Timeout,
+        tag: u64,
+    ) -> Result<(), Status> {
         self.check_connect(url)?;
         if timeout.is_zero() {
             return self.start(timeout, tag, |core, start, fx| {
@@ -32,9 +37,10 @@ impl Client {
                 Ok(())
             });
         }
-        self.begin_connect(|_, _| Ok(()), |core, connecting, fx| {
-            core.start_connect(connecting, started(timeout, tag), fx)
-        })
+        self.begin_connect(
+            |_, _| Ok(()),
+            |core, connecting, fx| core.start_connect(connecting, started(timeout, tag), fx),
+        )
     }
 
     /// Starts what [`emit`](Client::emit) does.
@@ -78,7 +84,8 @@ impl Client {
         self.entered(|core, fx| match core.cancel_started(tag, driver::now(), fx) {
             true => Ok(()),
             false => {
-                let text = format!("nothing to cancel: no started operation with tag {tag} goes on");
+                let text =
+                    format!("nothing to cancel: no started operation with tag {tag} goes on");
                 Err(Failure::new(Status::Invalid, text))
             }
         })
@@ -86,7 +93,8 @@ impl Client {
 
     /// Takes the oldest result.
     pub fn result(&self, timeout: Timeout) -> Result<Ended, Status> {
-        let waited = self.shared.wait(Queue::Result, timeout, |core, fx, _| core.take_result(fx).map(Ok));
+        let waited =
+            self.shared.wait(Queue::Result, timeout, |core, fx, _| core.take_result(fx).map(Ok));
         let (tag, outcome) = self.finish("result", waited)?;
         Ok(Ended { tag, outcome: outcome.map(|reply| reply.map(|reply| self.handed(reply))) })
     }

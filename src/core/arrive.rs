@@ -147,10 +147,7 @@ impl Core {
 
     fn takeable(&self) -> Takeable {
         let ended = self.seen == State::Closed && !self.end_told;
-        Takeable {
-            events: !self.inbox.is_empty() || ended,
-            results: !self.inbox.has_no_results(),
-        }
+        Takeable { events: !self.inbox.is_empty() || ended, results: !self.inbox.has_no_results() }
     }
 
     /// The WebSocket of this link is open, and the session goes by it.

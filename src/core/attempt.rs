@@ -119,12 +119,7 @@ impl Core {
         self.inbox.drop_attempts();
     }
 
-    fn call_function(
-        &mut self,
-        prepare: bool,
-        now: Moment,
-        fx: &mut Effects<'_>,
-    ) -> Option<Order> {
+    fn call_function(&mut self, prepare: bool, now: Moment, fx: &mut Effects<'_>) -> Option<Order> {
         if !prepare {
             self.wanted = None;
             let read = self.read_attempt(fx).map(Box::new);

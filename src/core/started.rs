@@ -57,7 +57,11 @@ enum Work {
     Disconnect(Leaving),
     Flush(Flushing),
     /// A packet that waits in line; with `call` its answer is waited for then.
-    Send { packet: Box<Kept>, cost: usize, call: bool },
+    Send {
+        packet: Box<Kept>,
+        cost: usize,
+        call: bool,
+    },
     /// The answer to a packet that has been queued.
     Answer(Arc<Call>),
 }
@@ -91,14 +95,19 @@ pub struct Started {
     /// Those whose packets wait in line, and what these count.
     line: VecDeque<u64>,
     line_cost: usize,
-    /// When the driver looks next, as it was told last.
+    /// When the driver looks again, as far as it has been told.
     alarm: Option<Moment>,
 }
 
 impl Started {
-    /// When the first of them has to end. To be asked by the driver, which looks again then.
-    pub fn deadline(&mut self) -> Option<Moment> {
-        self.alarm = self.deadlines.first().map(|(deadline, _)| *deadline);
+    /// When the driver has to look again. Each turn of it asks.
+    ///
+    /// An alarm that is set stays, also if what it was set for is over: the next operation has, as
+    /// a rule, a later deadline, and the driver need not be told of it.
+    pub fn alarm(&mut self, now: Moment) -> Option<Moment> {
+        let first = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let stays = self.alarm.filter(|alarm| *alarm > now);
+        self.alarm = stays.into_iter().chain(first).min();
         self.alarm
     }
 
@@ -209,7 +218,8 @@ impl Core {
                     return Err(line_is_full(held, limit));
                 }
                 let text_len = sending.outgoing.len(self.session.namespace());
-                let cost = outbox::cost(text_len, sending.buffers.iter().map(|buffer| buffer.len()));
+                let cost =
+                    outbox::cost(text_len, sending.buffers.iter().map(|buffer| buffer.len()));
                 let packet = Box::new(checked.keep());
                 let work = Work::Send { packet, cost, call };
                 self.keep(Operation { start, place: Place::for_started(), work }, fx);
@@ -307,7 +317,6 @@ impl Core {
         // The driver has to hear of a deadline before the one that it waits for.
         if let Some(deadline) = operation.start.deadline() {
             fx.kick |= self.started.alarm.is_none_or(|alarm| deadline < alarm);
-            self.started.alarm = self.started.alarm.into_iter().chain([deadline]).min();
         }
         self.started.add(operation);
     }
@@ -417,9 +426,7 @@ impl Core {
                 let timeout = timed_out.then_some(operation.start.timeout);
                 Err(connecting.abandon(self, timeout, now, fx))
             }
-            Work::Disconnect(leaving) => {
-                leaving.cut_short(self, timed_out, now, fx).map(|()| None)
-            }
+            Work::Disconnect(leaving) => leaving.cut_short(self, timed_out, now, fx).map(|()| None),
             Work::Answer(call) => {
                 self.cancel_call(call, fx);
                 Err(if timed_out { self.late_call() } else { interrupted() })
