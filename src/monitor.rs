@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+mod effects;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,13 +17,13 @@ use std::thread::JoinHandle;
 use crate::core::Core;
 use crate::driver;
 use crate::error::{Failure, Phase, Status};
-use crate::log::{Level, Log};
-use crate::net::stream::Stream;
+use crate::log::Log;
 use crate::prepare::Preparer;
-use crate::ready::{Due, Readiness, Ready};
-use crate::session::Moment;
+use crate::ready::{Readiness, Ready};
 use crate::sleepers::{Place, Queue, Timeout};
 use crate::sys::{self, Signal};
+
+pub use effects::{CallerWrite, Effects};
 
 /// One client, as its callers, its messages and its driver share it.
 pub struct Shared {
@@ -452,100 +454,6 @@ impl Shared {
             return Err(Denied::Forked);
         }
         self.core.lock().map_err(|_| Denied::Poisoned)
-    }
-}
-
-/// What is to be done once the lock is open.
-#[must_use = "what was changed under the lock calls for these"]
-pub struct Effects<'a> {
-    /// Places whose threads are to be rung.
-    pub wakes: Vec<Arc<Place>>,
-    /// The driver has something to do.
-    pub kick: bool,
-    /// The caller writes to the socket by itself.
-    pub write: Option<CallerWrite>,
-    /// What a program with an event loop is to be told.
-    pub ready: Due,
-    lines: Vec<(Level, String)>,
-    log: &'a Log,
-}
-
-/// Framed bytes that the caller hands to the system itself.
-pub struct CallerWrite {
-    /// The socket.
-    pub wire: Stream,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// The connection that they belong to.
-    pub link: u64,
-}
-
-impl<'a> Effects<'a> {
-    /// None yet.
-    pub fn new(log: &'a Log) -> Self {
-        Effects {
-            wakes: Vec::new(),
-            kick: false,
-            write: None,
-            ready: Due::default(),
-            lines: Vec::new(),
-            log,
-        }
-    }
-
-    /// Logs a line after unlocking. The text is made only if somebody listens.
-    pub fn log(&mut self, level: Level, line: impl FnOnce() -> String) {
-        if self.log.enabled(level) {
-            self.lines.push((level, line()));
-        }
-    }
-
-    /// Does it all. Nothing may be locked.
-    #[inline]
-    pub fn run(self, shared: &Shared) {
-        let quiet = self.wakes.is_empty() && self.lines.is_empty() && self.write.is_none();
-        if !quiet || self.kick || self.ready != Due::default() {
-            self.run_all(shared);
-        } else {
-            // There is nothing to drop either, which the compiler cannot know.
-            std::mem::forget(self);
-        }
-    }
-
-    #[inline(never)]
-    fn run_all(self, shared: &Shared) {
-        let mut kick = self.kick;
-        for place in self.wakes {
-            kick |= place.is_started();
-            place.ring();
-        }
-        if kick {
-            shared.ring_driver();
-        }
-        if self.ready.level {
-            shared.ready.show();
-        }
-        if let Some(write) = self.write {
-            write.run(shared);
-        }
-        for (level, line) in self.lines {
-            shared.log.write(level, line);
-        }
-        // Last, because the program's function may do anything.
-        if self.ready.wakeup {
-            shared.ready.call();
-        }
-    }
-}
-
-impl CallerWrite {
-    fn run(self, shared: &Shared) {
-        let CallerWrite { wire, bytes, link } = self;
-        // A socket that fails is the driver's to find out: it reads the same socket.
-        let count = wire.try_write(&bytes).unwrap_or(0);
-        let now = Moment::from_nanos(sys::boot_nanos());
-        // A defect that poisoned the lock has told everybody already.
-        let _ = shared.with(|core, effects| core.caller_wrote(link, bytes, count, now, effects));
     }
 }
 

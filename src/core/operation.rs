@@ -146,16 +146,21 @@ impl Leaving {
 /// Waiting for what was emitted to be handed to the system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Flushing {
-    /// The last packet that it is about, and how often packets had been lost when it began.
+    /// How often packets had been lost when it began, and the last operation that stood in line.
     begun: Option<(u64, u64)>,
+    /// The last packet that it is about, once none of these stands in line any more.
+    target: Option<u64>,
 }
 
 impl Flushing {
     /// Whether all has gone. The place is told what it waits for.
     pub fn attempt(&mut self, core: &mut Core, place: &Place) -> Tried {
-        let now = (core.outbox.last_sequence(), core.outbox.losses());
-        let (target, losses) = *self.begun.get_or_insert(now);
-        place.await_packet(target);
+        let (losses, in_line) =
+            *self.begun.get_or_insert_with(|| (core.outbox.losses(), core.last_in_line()));
+        if self.target.is_none() && core.first_in_line().is_none_or(|first| first > in_line) {
+            self.target = Some(core.outbox.last_sequence());
+        }
+        place.await_packet(self.target.unwrap_or(u64::MAX));
         let kept = core.in_force.offline == Offline::Buffer;
         match core.state() {
             State::Connecting => return None,
@@ -173,7 +178,7 @@ impl Flushing {
             let text = "packets that were emitted before were lost with a connection";
             return Some(Err(Box::new(Failure::new(Status::Disconnected, text))));
         }
-        core.outbox.is_flushed(target).then_some(Ok(()))
+        self.target.filter(|target| core.outbox.is_flushed(*target)).map(|_| Ok(()))
     }
 }
 

@@ -241,9 +241,6 @@ impl Core {
         if self.started.going.is_empty() {
             return;
         }
-        for number in self.started.watching.clone() {
-            self.retry(number, now, fx);
-        }
         let mut index = 0;
         while let Some(number) = self.started.line.get(index).copied() {
             match self.retry_sending(number, now, fx) {
@@ -251,6 +248,9 @@ impl Core {
                 Retried::Waits => index += 1,
                 Retried::Left => (),
             }
+        }
+        for number in self.started.watching.clone() {
+            self.retry(number, now, fx);
         }
         while let Some((deadline, number)) = self.started.deadlines.first().copied()
             && deadline <= now
@@ -268,6 +268,15 @@ impl Core {
         };
         self.took(fx);
         Some((tag, outcome.map_err(|failure| self.note(*failure))))
+    }
+
+    /// The operation whose packet has waited longest for room, and the one that came last.
+    pub(super) fn first_in_line(&self) -> Option<u64> {
+        self.started.line.front().copied()
+    }
+
+    pub(super) fn last_in_line(&self) -> u64 {
+        self.started.line.back().copied().unwrap_or_default()
     }
 
     /// The client is going: nothing of it goes on, and no result comes.
@@ -349,14 +358,15 @@ impl Core {
 
     /// Tries again to send a packet that waits in line.
     fn retry_sending(&mut self, number: u64, now: Moment, fx: &mut Effects<'_>) -> Retried {
-        let woken = self.started.going.get(&number).is_some_and(|going| going.place.is_woken());
-        if !woken {
+        let woken = |going: &Operation| going.place.is_woken();
+        if !self.started.going.get(&number).is_some_and(woken) {
             return Retried::NotWoken;
         }
         let Some(mut operation) = self.started.going.remove(&number) else {
             return Retried::NotWoken;
         };
-        let Work::Send { packet, call, .. } = &operation.work else { return Retried::NotWoken };
+        // Nothing else stands in line.
+        let Work::Send { packet, call, .. } = &operation.work else { return Retried::Left };
         let next = self.sleepers.is_next(Queue::Room, Some(&operation.place));
         let sent = packet.with_sending(|sending| {
             let sending = self.numbered(sending, *call);
@@ -383,6 +393,7 @@ impl Core {
             Some(Ok(Some(answer))) => {
                 self.started.leave_line(number, &operation.work);
                 self.sleepers.leave(Queue::Room, &operation.place);
+                self.sleepers.wake_all(Queue::Flush, &mut fx.wakes);
                 operation.place = Arc::clone(&answer.place);
                 operation.work = Work::Answer(answer);
                 self.started.going.insert(number, operation);
@@ -406,10 +417,8 @@ impl Core {
     /// Ends an operation before it is done.
     fn cut(&mut self, number: u64, cut: Cut, now: Moment, fx: &mut Effects<'_>) {
         let Some(operation) = self.started.remove(number) else { return };
-        let queue = operation.work.queue();
-        self.sleepers.leave(queue, &operation.place);
         let outcome = self.cut_work(&operation, cut, now, fx);
-        self.pass_on(queue, fx);
+        self.leave_queue(&operation, fx);
         self.finish(operation.start.tag, outcome, fx);
     }
 
@@ -440,10 +449,18 @@ impl Core {
 
     fn end_started(&mut self, number: u64, outcome: Outcome, fx: &mut Effects<'_>) {
         let Some(operation) = self.started.remove(number) else { return };
+        self.leave_queue(&operation, fx);
+        self.finish(operation.start.tag, outcome, fx);
+    }
+
+    /// One that is over makes way for who waits behind it.
+    fn leave_queue(&mut self, operation: &Operation, fx: &mut Effects<'_>) {
         let queue = operation.work.queue();
         self.sleepers.leave(queue, &operation.place);
         self.pass_on(queue, fx);
-        self.finish(operation.start.tag, outcome, fx);
+        if queue == Queue::Room {
+            self.sleepers.wake_all(Queue::Flush, &mut fx.wakes);
+        }
     }
 
     /// The one result of an operation.
