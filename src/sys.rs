@@ -221,6 +221,12 @@ pub fn shutdown_write(fd: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) }).map(drop)
 }
 
+/// Whether the system refused something because it, or this process, has no more of it.
+pub fn lacks_resources(error: &io::Error) -> bool {
+    let resources = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| resources.contains(&code))
+}
+
 /// Whether reading would not have to wait: bytes are there, or the end. Asks the system, and not
 /// the runtime, which hears of it when its thread next waits.
 pub fn is_readable(fd: BorrowedFd<'_>) -> bool {

@@ -53,6 +53,8 @@ impl Core {
         self.sleepers.wake_all(Queue::Room, &mut fx.wakes);
         self.sleepers.wake_all(Queue::Link, &mut fx.wakes);
         self.sleepers.wake_all(Queue::Flush, &mut fx.wakes);
+        // What was started for this ends now, before the events of the new connection are told of.
+        self.run_started(now, fx);
     }
 
     fn connected(&mut self, attempts: u64, now: Moment, fx: &mut Effects<'_>) {

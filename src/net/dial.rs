@@ -192,9 +192,8 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 
 /// Whether the server or this machine is to blame.
 fn status_of(error: Option<&io::Error>) -> Status {
-    let lacks_resources = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
-    match error.and_then(io::Error::raw_os_error) {
-        Some(code) if lacks_resources.contains(&code) => Status::System,
+    match error {
+        Some(error) if sys::lacks_resources(error) => Status::System,
         _ => Status::Unreachable,
     }
 }

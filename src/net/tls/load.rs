@@ -15,10 +15,12 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+use rustls_native_certs::ErrorKind;
 
 use super::TlsOptions;
 use super::verify::{Anyone, Verifier};
 use crate::error::{Failure, Phase, Status};
+use crate::sys;
 
 /// What every handshake of an attempt needs.
 #[derive(Debug)]
@@ -178,6 +180,16 @@ fn system_roots() -> Result<RootCertStore, Failure> {
     if usable > 0 {
         return Ok(roots);
     }
+    let lacking = found.errors.iter().find_map(|error| match &error.kind {
+        ErrorKind::Io { inner, .. } if sys::lacks_resources(inner) => Some(inner),
+        _ => None,
+    });
+    if let Some(error) = lacking {
+        let text = format!("the system's store of trusted certificates cannot be read: {error}");
+        let mut failure = Failure::new(Status::System, text).in_phase(Phase::Tls);
+        failure.details.os_error = error.raw_os_error();
+        return Err(failure);
+    }
     let mut text = String::from("the system has no store of trusted certificates");
     if let Some(error) = found.errors.first() {
         text.push_str(&format!(" that can be read ({error})"));
@@ -195,6 +207,10 @@ fn holds(content: &[u8], word: &[u8]) -> bool {
 
 fn unreadable(option: &str, path: &str, error: &io::Error) -> Failure {
     let mut failure = invalid(format!("{option}: {path:?} cannot be read: {error}"));
+    if sys::lacks_resources(error) {
+        // Nothing is wrong with the file, and the next attempt may have what this one lacked.
+        failure.status = Status::System;
+    }
     failure.details.os_error = error.raw_os_error();
     failure
 }
