@@ -4,13 +4,13 @@
 //! follows from its answer.
 //!
 //! It may take its time, so it runs on a thread of its own and nobody but those who remove it wait
-//! for it: an attempt that is given up meanwhile leaves it running. The next attempt's run waits
-//! for its turn then, and of several that wait the newest alone is still of use.
+//! for it: an attempt that is given up meanwhile leaves it running. A run of the next attempt comes
+//! after it, never beside it.
 
 #![forbid(unsafe_code)]
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::callback;
 use crate::error::{Failure, Status};
@@ -19,12 +19,13 @@ use crate::gate::{Gate, Pass};
 /// The program's function: 0 to go on, anything else is a failed attempt.
 pub type Function = Box<dyn Fn() -> i32 + Send + Sync>;
 
+/// The same as it is kept: a run goes on with it also if it is replaced meanwhile.
+type Shared = Arc<dyn Fn() -> i32 + Send + Sync>;
+
 /// See the module's text.
 #[derive(Default)]
 pub struct Preparer {
-    state: Mutex<State>,
-    /// Rung when a run is over, and when those that wait for their turn have to look again.
-    turn: Condvar,
+    function: Mutex<Option<Shared>>,
     /// Inside is the thread that calls the function, for the length of one call.
     gate: Gate,
 }
@@ -37,7 +38,7 @@ impl Preparer {
 
     /// Whether there is a function.
     pub fn is_set(&self) -> bool {
-        self.lock().function.is_some()
+        self.lock().is_some()
     }
 
     /// Sets the function in place of an earlier one; `None` removes it.
@@ -49,7 +50,7 @@ impl Preparer {
     /// inside some callback, must not wait for it. Nothing has changed then.
     pub fn set(&self, function: Option<Function>) -> Result<(), Failure> {
         let (running, earlier) = {
-            let mut state = self.lock();
+            let mut kept = self.lock();
             let running = self.gate.visit().filter(|visit| !visit.is_mine());
             if running.is_some() && callback::inside() {
                 return Err(Failure::new(
@@ -58,9 +59,8 @@ impl Preparer {
                      cannot be waited for; set it outside",
                 ));
             }
-            (running, std::mem::replace(&mut state.function, function.map(Arc::from)))
+            (running, std::mem::replace(&mut *kept, function.map(Arc::from)))
         };
-        self.turn.notify_all();
         // What a function owns may do anything as it goes, so it goes without the lock.
         drop(earlier);
         if let Some(visit) = running {
@@ -69,52 +69,34 @@ impl Preparer {
         Ok(())
     }
 
-    /// Removes the function without waiting for one that is running. Runs that wait for their turn
-    /// end.
+    /// Removes the function without waiting for one that is running.
     pub fn remove(&self) {
-        let earlier = self.lock().function.take();
-        self.turn.notify_all();
+        // It goes without the lock, as above.
+        let earlier = self.lock().take();
         drop(earlier);
     }
 
-    /// Calls the function, once one that is running has returned, and gives its answer. To be
-    /// called by a thread that has nothing else to do.
-    ///
-    /// `None` if there is no function any more, if the attempt is no longer `wanted`, or if a
-    /// later run waits, which there is only if this run's attempt is over. `wanted` is called
-    /// while no lock is held.
-    pub fn run_if(&self, wanted: impl Fn() -> bool) -> Option<i32> {
-        let number = {
-            let mut state = self.lock();
-            state.newest += 1;
-            state.newest
-        };
-        // One that waits already is not of use any more.
-        self.turn.notify_all();
-        loop {
-            if !wanted() {
-                return None;
-            }
-            let state = self.lock();
-            let function = state.function.clone().filter(|_| state.newest == number)?;
-            if let Some(pass) = self.gate.try_enter() {
-                drop(state);
-                let run = Run { preparer: self, pass: Some(pass) };
-                let inside = callback::enter();
-                let answer = function();
-                drop(inside);
-                // A function that was replaced meanwhile goes before those who wait are told.
-                drop(function);
-                drop(run);
-                return Some(answer);
-            }
-            drop(self.turn.wait(state).unwrap_or_else(PoisonError::into_inner));
-        }
+    /// Calls the function and gives its answer; `None` if there is none. One that is still running
+    /// is waited for first, so this is for a thread that has nothing else to do.
+    pub fn run(&self) -> Option<i32> {
+        // Their order is that of their going, by a panic too: a function that was replaced
+        // meanwhile is gone before those who wait for its end are told.
+        let (_pass, function) = self.begin()?;
+        let _inside = callback::enter();
+        Some(function())
     }
 
-    /// The same for an attempt that cannot be given up.
-    pub fn run(&self) -> Option<i32> {
-        self.run_if(|| true)
+    fn begin(&self) -> Option<(Pass<'_>, Shared)> {
+        loop {
+            let kept = self.lock();
+            let function = kept.as_ref()?;
+            // While the lock is held, so that who replaces the function sees who runs it.
+            if let Some(pass) = self.gate.try_enter() {
+                return Some((pass, Arc::clone(function)));
+            }
+            drop(kept);
+            self.wait_until_idle();
+        }
     }
 
     /// Whether the function runs on this thread now.
@@ -129,37 +111,15 @@ impl Preparer {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Option<Shared>> {
         // Nothing under this lock panics half-way through a change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.function.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Preparer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Preparer").field("is_set", &self.is_set()).finish_non_exhaustive()
-    }
-}
-
-#[derive(Default)]
-struct State {
-    function: Option<Arc<dyn Fn() -> i32 + Send + Sync>>,
-    /// Counts the runs that were asked for.
-    newest: u64,
-}
-
-/// A call of the function; its end, be it by a panic, lets the next run in.
-struct Run<'a> {
-    preparer: &'a Preparer,
-    pass: Option<Pass<'a>>,
-}
-
-impl Drop for Run<'_> {
-    fn drop(&mut self) {
-        self.pass = None;
-        // One that found the gate taken holds the lock until it waits.
-        drop(self.preparer.lock());
-        self.preparer.turn.notify_all();
     }
 }
 
@@ -281,55 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn of_those_that_wait_the_newest_alone_runs() {
-        let preparer = &Preparer::new();
-        let (function, is_entered, finish) = slow();
-        preparer.set(Some(function)).unwrap();
-        thread::scope(|s| {
-            let first = s.spawn(|| preparer.run());
-            is_entered.recv().unwrap();
-            let mut waiting = s.spawn(|| preparer.run());
-            for _ in 0..10 {
-                shortly();
-                let next = s.spawn(|| preparer.run());
-                // Nobody has to wait for the function to learn that it is not needed.
-                assert_eq!(waiting.join().unwrap(), None);
-                waiting = next;
-            }
-            finish.send(1).unwrap();
-            finish.send(2).unwrap();
-            assert_eq!(first.join().unwrap(), Some(1));
-            assert_eq!(waiting.join().unwrap(), Some(2));
-        });
-    }
-
-    #[test]
-    fn a_run_that_nobody_wants_any_more_does_not_call() {
-        let preparer = &Preparer::new();
-        preparer.set(Some(Box::new(|| panic!("was called")))).unwrap();
-        assert_eq!(preparer.run_if(|| false), None);
-    }
-
-    #[test]
-    fn a_run_that_has_waited_is_asked_again_whether_it_is_wanted() {
-        let preparer = &Preparer::new();
-        let (function, is_entered, finish) = slow();
-        preparer.set(Some(function)).unwrap();
-        let wanted = AtomicBool::new(true);
-        thread::scope(|s| {
-            let first = s.spawn(|| preparer.run());
-            is_entered.recv().unwrap();
-            let second = s.spawn(|| preparer.run_if(|| wanted.load(Ordering::SeqCst)));
-            shortly();
-            wanted.store(false, Ordering::SeqCst);
-            finish.send(1).unwrap();
-            assert_eq!(first.join().unwrap(), Some(1));
-            assert_eq!(second.join().unwrap(), None);
-        });
-    }
-
-    #[test]
-    fn remove_waits_for_nobody_and_ends_the_runs_that_wait() {
+    fn remove_waits_for_nobody_and_no_run_follows() {
         let preparer = &Preparer::new();
         let (function, is_entered, finish) = slow();
         preparer.set(Some(function)).unwrap();
@@ -339,13 +251,13 @@ mod tests {
             let second = s.spawn(|| preparer.run());
             shortly();
             preparer.remove();
-            assert_eq!(second.join().unwrap(), None);
             assert!(!preparer.is_set() && !first.is_finished());
             let idle = s.spawn(|| preparer.wait_until_idle());
             shortly();
             assert!(!idle.is_finished());
             finish.send(9).unwrap();
             assert_eq!(first.join().unwrap(), Some(9));
+            assert_eq!(second.join().unwrap(), None);
             idle.join().unwrap();
         });
         preparer.wait_until_idle();

@@ -8,6 +8,7 @@
 
 mod answer;
 mod coding;
+mod open;
 mod redirect;
 #[cfg(test)]
 mod scripted;
@@ -15,12 +16,11 @@ mod scripted;
 use super::dial::dial;
 use super::server::Server;
 use super::stream::Stream;
-use super::tls::failure_of;
-use crate::error::{Failure, Phase, Status};
+use crate::error::{Failure, Phase};
 use crate::sys;
-use answer::{Answer, Input, Question, Step};
+use answer::{Answer, Question};
+use open::{Event, Open};
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -95,28 +95,6 @@ struct Dialing {
     phases: UnboundedReceiver<Phase>,
     outcome: Option<Result<Stream, Failure>>,
     request: Vec<u8>,
-}
-
-/// A request on its connection.
-struct Open {
-    stream: Stream,
-    is_kept: bool,
-    request: Vec<u8>,
-    written: usize,
-    received: usize,
-    /// Why nothing more can be written. The answer may have come nevertheless.
-    broken: Option<io::Error>,
-    input: Input,
-    answer: Answer,
-}
-
-/// What a request on its connection comes to.
-enum Event {
-    Progress(Progress),
-    /// The connection was closed before a byte of the request was handed to the system.
-    Stale,
-    Complete(Option<Duration>),
-    Redirect(String, Option<Duration>),
 }
 
 impl Http {
@@ -224,7 +202,7 @@ impl Exchange {
     /// meanwhile.
     pub fn refusal(&self) -> Option<Failure> {
         match &self.state {
-            State::Open(open) => open.answer.refusal(),
+            State::Open(open) => open.refusal(),
             _ => None,
         }
     }
@@ -249,7 +227,7 @@ impl Exchange {
                 },
                 State::Open(open) => {
                     let polled = open.poll(cx, &mut self.data, &mut self.touched, &mut self.sent);
-                    self.received += std::mem::take(&mut open.received);
+                    self.received += open.take_received();
                     match ready!(polled)? {
                         Event::Progress(progress) => return Poll::Ready(Ok(progress)),
                         Event::Stale => self.state = State::Fresh { reuse: false },
@@ -281,18 +259,15 @@ impl Exchange {
             redirects: REDIRECTS - self.redirects,
             answered: http.answered,
         });
-        let (broken, input) = (None, Input::default());
-        let (written, received) = (0, 0);
-        let open = Open { stream, is_kept, request, written, received, broken, input, answer };
-        self.state = State::Open(Box::new(open));
+        self.state = State::Open(Box::new(Open::new(stream, is_kept, request, answer)));
     }
 
-    /// Keeps the connection if it is in order: all was sent, and nothing came but the answer.
+    /// Keeps the connection if it may be kept and is in order.
     fn part(&mut self, http: &mut Http, keep: Option<Duration>) {
         let state = std::mem::replace(&mut self.state, State::Fresh { reuse: true });
         let (State::Open(open), Some(limit)) = (state, keep) else { return };
-        if open.is_sent() && open.broken.is_none() && open.input.rest().is_empty() {
-            http.keep(open.stream, limit);
+        if let Some(stream) = open.into_stream() {
+            http.keep(stream, limit);
         }
     }
 }
@@ -327,117 +302,6 @@ impl Dialing {
             Poll::Ready(Some(phase)) => Poll::Ready(Err(phase)),
             _ => Poll::Pending,
         }
-    }
-}
-
-impl Open {
-    fn is_sent(&self) -> bool {
-        self.written == self.request.len()
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        data: &mut Vec<u8>,
-        touched: &mut bool,
-        sent: &mut bool,
-    ) -> Poll<Result<Event, Failure>> {
-        while !self.is_sent() && self.broken.is_none() {
-            match self.stream.try_write(&self.request[self.written..]) {
-                Ok(count) => self.written += count,
-                Err(_) if self.written == 0 && self.is_kept => {
-                    return Poll::Ready(Ok(Event::Stale));
-                }
-                Err(error) => self.broken = Some(error),
-            }
-            if self.written > 0 && !std::mem::replace(touched, true) {
-                return Poll::Ready(Ok(Event::Progress(Progress::Touched)));
-            }
-            if self.is_sent() || self.broken.is_some() {
-                break;
-            }
-            match self.stream.poll_writable(cx) {
-                Poll::Pending => break,
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => self.broken = Some(error),
-            }
-        }
-        if self.is_sent() && !std::mem::replace(sent, true) {
-            return Poll::Ready(Ok(Event::Progress(Progress::Sent)));
-        }
-        self.poll_answer(cx, data)
-    }
-
-    fn poll_answer(
-        &mut self,
-        cx: &mut Context<'_>,
-        data: &mut Vec<u8>,
-    ) -> Poll<Result<Event, Failure>> {
-        loop {
-            match self.answer.advance(&mut self.input, data)? {
-                Step::Data => return Poll::Ready(Ok(Event::Progress(Progress::Data))),
-                Step::More if data.len() > ENOUGH => return Poll::Pending,
-                Step::More => {}
-                // An answer of success to what was not all sent: it counts when it is.
-                Step::Complete(_) if !self.is_sent() => {
-                    return match self.broken.take() {
-                        Some(error) => Poll::Ready(Err(self.lost(&error))),
-                        None => Poll::Pending,
-                    };
-                }
-                Step::Complete(keep) => return Poll::Ready(Ok(Event::Complete(keep))),
-                Step::Redirect(target, keep) => {
-                    return Poll::Ready(Ok(Event::Redirect(target, keep)));
-                }
-            }
-            match ready!(self.poll_read(cx)) {
-                Ok(0) => self.answer.end(),
-                Ok(_) => {}
-                Err(error) => {
-                    let known = self.answer.refusal();
-                    return Poll::Ready(Err(known.unwrap_or_else(|| self.lost(&error))));
-                }
-            }
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.input.compact();
-        let bytes = &mut self.input.bytes;
-        let old = bytes.len();
-        bytes.resize(old + READ, 0);
-        let mut read = self.stream.poll_read(cx, &mut bytes[old..]);
-        if let Some(error) = self.broken.take() {
-            // What has arrived is read before the failure of writing is told.
-            read = match read {
-                Poll::Pending => Poll::Ready(self.stream.try_read(&mut bytes[old..])),
-                ready => ready,
-            };
-            match read {
-                Poll::Ready(Ok(count)) if count > 0 => self.broken = Some(error),
-                // The server's alert says why it does not take anything any more.
-                Poll::Ready(Err(ref said)) if failure_of(said).is_some() => {}
-                _ => read = Poll::Ready(Err(error)),
-            }
-        }
-        let count = match read {
-            Poll::Ready(Ok(count)) => count,
-            _ => 0,
-        };
-        bytes.truncate(old + count);
-        self.received += count;
-        read
-    }
-
-    fn lost(&self, error: &io::Error) -> Failure {
-        if let Some(failure) = failure_of(error) {
-            return failure;
-        }
-        let (method, origin) = self.answer.asked();
-        let text = format!("the {} to {origin} failed: {error}", method.name());
-        let mut failure = Failure::new(Status::Unreachable, text).in_phase(Phase::Http);
-        failure.details.os_error = error.raw_os_error();
-        failure
     }
 }
 
@@ -501,9 +365,7 @@ const REDIRECTS: u8 = 5;
 /// While more than this waits to be taken, nothing is read.
 const ENOUGH: usize = 64 * 1024;
 
-/// How much is read at a time, in bytes: one TLS record.
-const READ: usize = 16 * 1024;
-
 #[cfg(test)]
-#[path = "http/tests.rs"]
+mod kept_tests;
+#[cfg(test)]
 mod tests;

@@ -1,16 +1,66 @@
-//! A server that runs a script on each of its connections, for the tests of this module.
+//! A server that runs a script on each of its connections, and exchanges with it, for the tests of
+//! this module.
 
-use super::Http;
+use super::{Exchange, Http, Progress};
+use crate::error::Failure;
 use crate::net::cookies::Jar;
 use crate::net::dial::Place;
 use crate::net::server::Server;
 use crate::url;
+use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+pub(super) const TARGET: &str = "/socket.io/?EIO=4&transport=polling&a=b|c\"d";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let limited = async { tokio::time::timeout(Duration::from_secs(20), work).await };
+    runtime.block_on(limited).expect("the exchange hangs")
+}
+
+pub(super) async fn next(exchange: &mut Exchange, http: &mut Http) -> Progress {
+    poll_fn(|cx| exchange.poll(cx, http)).await
+}
+
+/// What an exchange came to: its steps in short, and its body or how it failed.
+pub(super) async fn finish(
+    mut exchange: Exchange,
+    http: &mut Http,
+) -> (String, Result<Vec<u8>, Failure>) {
+    let (mut steps, mut body) = (Vec::new(), Vec::new());
+    loop {
+        match next(&mut exchange, http).await {
+            Progress::Phase(phase) => steps.push(phase.name()),
+            Progress::Touched => steps.push("touched"),
+            Progress::Sent => steps.push("sent"),
+            Progress::Data => {
+                assert!(!exchange.data().is_empty());
+                body.append(exchange.data());
+            }
+            Progress::Done => return (steps.join(" "), Ok(body)),
+            Progress::Failed(failure) => return (steps.join(" "), Err(failure)),
+        }
+    }
+}
+
+pub(super) async fn get(http: &mut Http) -> Result<Vec<u8>, Failure> {
+    finish(http.get(TARGET.to_owned()), http).await.1
+}
+
+pub(super) async fn post(http: &mut Http, body: &[u8]) -> Result<Vec<u8>, Failure> {
+    finish(http.post(TARGET.to_owned(), body.to_vec()), http).await.1
+}
+
+/// Lets the runtime see what has arrived.
+pub(super) async fn a_moment() {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
 
 /// A request as the server saw it, and on which of its connections.
 #[derive(Clone, Debug)]
