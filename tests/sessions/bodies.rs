@@ -366,3 +366,15 @@ fn what_is_not_http_is_told() {
         assert_polls(&client);
     }
 }
+
+#[test]
+fn packets_of_other_namespaces_are_consumed_with_their_attachments_and_counted() {
+    let (client, engine) = polled(Plan::polling_only());
+    engine.answer_poll(Answer::ok(
+        "42/other,[\"e\"]\x1e451-/other,[\"b\",{\"_placeholder\":true,\"num\":0}]",
+    ));
+    engine.answer_poll(Answer::ok("bAA==\x1e41/other,\x1e42[\"ours\"]"));
+    assert_event(&client, "ours", "[]");
+    assert_eq!(stat(&client, "foreign_packets"), 3);
+    assert_eq!(client.disconnect(PATIENT), Ok(()), "{}", client.error());
+}

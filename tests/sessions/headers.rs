@@ -228,3 +228,51 @@ fn a_flood_of_cookies_is_bounded() {
     assert!(largest.unwrap_or(0) < 20_000, "{largest:?} bytes of cookies");
     assert_eq!(client.state(), State::Connected);
 }
+
+/// The jar is the client's, and knows whose each cookie is; a port does not set hosts apart.
+#[test]
+fn cookies_of_one_host_do_not_go_to_another() {
+    let by_address = setting(&["io=address; Path=/", "foreign=1; Path=/; Domain=localhost"]);
+    let by_name = setting(&["io=name; Path=/", "foreign=2; Path=/; Domain=127.0.0.1"]);
+    let (first, second) = (Engine::start(by_address), Engine::start(by_name));
+    let address = first.url();
+    let name = format!("http://localhost:{}", second.http().port());
+    let client = upgrading(&[]);
+    // Both are met twice, by all kinds of requests.
+    for round in 0..2 {
+        for (engine, url, cookie) in [(&first, &address, "io=address"), (&second, &name, "io=name")]
+        {
+            let before = engine.http().exchanges().len();
+            assert_eq!(client.connect(Some(url), PATIENT), Ok(()), "{}", client.error());
+            emit(&client, "a", "[]");
+            wait_until("the upgrade", || client.transport() == "websocket");
+            assert_eq!(client.disconnect(PATIENT), Ok(()), "{}", client.error());
+            requests_of_all_kinds(engine);
+            for (i, one) in engine.http().exchanges()[before..].iter().enumerate() {
+                let expected = if round == 0 && i == 0 { None } else { Some(cookie) };
+                assert_eq!(one.request.header("Cookie"), expected, "{:?}", one.request.head);
+            }
+        }
+    }
+    // The first host's cookie goes to another port of it.
+    let third = Engine::usual();
+    join(&client, &third);
+    let exchanges = third.http().exchanges();
+    assert_eq!(exchanges[0].request.header("Cookie"), Some("io=address"));
+
+    // A reconnection that leads to another host, too.
+    let client = reconnecting(&[("transports", "polling")]);
+    assert_eq!(client.connect(Some(&address), PATIENT), Ok(()), "{}", client.error());
+    first.wait_for_poll();
+    assert_eq!(client.set("url", Some(&name)), Ok(()));
+    let before = (second.http().exchanges().len(), second.sessions());
+    first.forget();
+    first.http().cut();
+    wait_until("the other server", || second.sessions() > before.1);
+    wait_for_state(&client, State::Connected);
+    second.wait_for_poll();
+    for (i, one) in second.http().exchanges()[before.0..].iter().enumerate() {
+        let expected = if i == 0 { None } else { Some("io=name") };
+        assert_eq!(one.request.header("Cookie"), expected, "{:?}", one.request.head);
+    }
+}

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CrlDistributionPoint, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -34,6 +34,8 @@ pub enum Certificate {
     DemandsClient,
     /// Good, and TLS 1.2 is spoken.
     Tls12,
+    /// Good, and says that the list of what was revoked is to be had at that port of 127.0.0.1.
+    Revocable(u16),
 }
 
 /// The files of one front, in a folder of their own, which goes with it.
@@ -100,6 +102,10 @@ fn server_params(kind: Certificate) -> CertificateParams {
     let mut params = CertificateParams::new(names).expect("good names");
     params.distinguished_name.push(DnType::CommonName, "a server of the tests");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    if let Certificate::Revocable(port) = kind {
+        let uris = vec![format!("http://127.0.0.1:{port}/revoked.crl")];
+        params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
+    }
     (params.not_before, params.not_after) = match kind {
         Certificate::Expired => (date_time_ymd(2019, 1, 1), date_time_ymd(2020, 1, 1)),
         Certificate::NotYetValid => (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1)),
