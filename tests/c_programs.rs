@@ -45,9 +45,11 @@ programs! {
     json: Servers::Real;
     lifecycle: Servers::SilentAndDeaf;
     log: Servers::Real;
+    lookup: Servers::SilentAndDeaf;
     messages: Servers::Exact;
     prepare: Servers::SilentAndDeaf;
     process: Servers::Real;
+    scarce: Servers::Real;
     threads: Servers::Real;
 }
 
@@ -149,12 +151,12 @@ fn build(name: &str, mode: Mode) -> PathBuf {
     cc.args(["-Wall", "-Wextra", "-Wpedantic", "-Wstrict-prototypes", "-Werror"]);
     cc.arg("-I").arg(root.join("include")).arg(root.join(format!("tests/c/{name}.c")));
     cc.arg("-o").arg(&program);
-    if name == "dlopen" {
-        cc.arg("-ldl");
-    } else {
+    if name != "dlopen" {
         // The linker takes libsio.so, and the program then asks for what that calls itself.
         cc.arg("-L").arg(folder).arg("-lsio").arg(format!("-Wl,-rpath,{}", folder.display()));
     }
+    // For those that look functions up by themselves; in some C libraries they stand apart.
+    cc.arg("-ldl");
     let output = cc.output().unwrap();
     assert!(output.status.success(), "{cc:?}\n{}", String::from_utf8_lossy(&output.stderr));
     program
