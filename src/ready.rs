@@ -11,7 +11,8 @@
 //! leaves the descriptor wrong.
 //!
 //! The function is an edge: it is called once, and again only when the program has been told, by a
-//! receive or a result, that there is nothing more.
+//! receive and by a result, that there is nothing more. A queue that is empty anyway need not be asked,
+//! so that a program that starts nothing need not ask for results.
 
 #![forbid(unsafe_code)]
 
@@ -87,16 +88,18 @@ impl Readiness {
         self.results_drained = true;
     }
 
-    /// A receive found nothing.
+    /// A receive found nothing; this is what the other queue has.
     #[inline]
-    pub fn no_events(&mut self) {
+    pub fn no_events(&mut self, results: bool) {
         self.events_drained = true;
+        self.results_drained |= !results;
     }
 
-    /// Taking a result found none.
+    /// Taking a result found none; this is what the other queue has.
     #[inline]
-    pub fn no_results(&mut self) {
+    pub fn no_results(&mut self, events: bool) {
         self.results_drained = true;
+        self.events_drained |= !events;
     }
 
     /// Compares what can be taken with what the program knows.
@@ -108,11 +111,9 @@ impl Readiness {
             self.shown.store(level, Ordering::Release);
             due.level = true;
         }
-        // A program that has emptied the events since and has never asked for results is told of a
-        // result all the same: it may just have started its first operation.
-        let new_events = now.events && self.events_drained;
-        let new_results = now.results && (self.results_drained || self.events_drained);
-        if self.waking && (new_events || new_results) {
+        // What came to a queue after it had been emptied, while the other was being emptied, is told
+        // when that is done.
+        if self.waking && level && self.events_drained && self.results_drained {
             self.events_drained = false;
             self.results_drained = false;
             due.wakeup = true;

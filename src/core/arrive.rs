@@ -114,7 +114,7 @@ impl Core {
     #[inline]
     pub fn take(&mut self, fx: &mut Effects<'_>) -> Option<Box<Message>> {
         let Some(taken) = self.inbox.pop() else {
-            self.readiness.no_events();
+            self.readiness.no_events(!self.inbox.has_no_results());
             return None;
         };
         self.took(fx);
@@ -146,8 +146,12 @@ impl Core {
     }
 
     fn takeable(&self) -> Takeable {
-        let ended = self.seen == State::Closed && !self.end_told;
-        Takeable { events: !self.inbox.is_empty() || ended, results: !self.inbox.has_no_results() }
+        Takeable { events: self.has_events(), results: !self.inbox.has_no_results() }
+    }
+
+    /// Whether a receive would not have to wait.
+    pub(super) fn has_events(&self) -> bool {
+        !self.inbox.is_empty() || (self.seen == State::Closed && !self.end_told)
     }
 
     /// The WebSocket of this link is open, and the session goes by it.

@@ -263,7 +263,7 @@ impl Core {
     /// rather than a fault.
     pub fn take_result(&mut self, fx: &mut Effects<'_>) -> Option<(u64, Taken)> {
         let Some(Finished { tag, outcome }) = self.inbox.pop_result() else {
-            self.readiness.no_results();
+            self.readiness.no_results(self.has_events());
             return None;
         };
         self.took(fx);
