@@ -125,9 +125,9 @@
 /// value is negative. A value never changes its meaning; new ones may be added,
 /// so treat a value you do not know as a failure.
 ///
-/// TIMEOUT and INTERRUPTED of emit, call, flush and receive are outcomes rather
-/// than faults: they leave the text of sio_client_error() as it was. Every other
-/// failure sets it.
+/// TIMEOUT and INTERRUPTED of emit, call, flush, receive and result are outcomes
+/// rather than faults: they leave the text of sio_client_error() as it was. Every
+/// other failure sets it.
 typedef enum {
     /// Success.
     SIO_OK = 0,
@@ -274,10 +274,10 @@ SIO_API sio_client *sio_client_new(void);
 
 /// Frees a client: closes its connection without waiting for the server, sends
 /// nothing more, and ends its threads. Calls that other threads have under way
-/// return SIO_E_DISCONNECTED before this returns; none may begin after. Messages
-/// stay valid. Takes at most 100 ms, and the time of a callback that is running;
-/// inside a callback it takes effect when those of this client have returned.
-/// NULL is allowed.
+/// return SIO_E_DISCONNECTED before this returns; none may begin after. Results
+/// not yet taken are dropped; messages stay valid. Takes at most 100 ms, and the
+/// time of a callback that is running; inside a callback it takes effect when
+/// those of this client have returned. NULL is allowed.
 SIO_API void sio_client_free(sio_client *client);
 
 /// Sets an option from text. The table of options at the top of this file gives
@@ -377,8 +377,9 @@ int sio_client_connect(sio_client *client,
                        int timeout_ms);
 
 /// Waits until everything emitted so far has been handed to the operating
-/// system, in order. It does not tell whether the server has it.
-/// SIO_E_DISCONNECTED: a part of it was lost with a connection.
+/// system, in order, started emits that still wait included. It does not tell
+/// whether the server has it. SIO_E_DISCONNECTED: a part of it was lost with a
+/// connection.
 SIO_API int sio_client_flush(sio_client *client, int timeout_ms);
 
 /// Sends what was emitted, leaves the namespace, closes the connection. SIO_OK
@@ -442,11 +443,11 @@ int sio_client_receive(sio_client *client,
                        sio_message **message);
 
 /// Ends the waits of other threads: every call blocked on this client now
-/// returns SIO_E_INTERRUPTED. If none is blocked, the next call that would block
-/// returns it instead, once, however often this was called; a call that need not
-/// wait does not use it up. An interrupted connect or disconnect leaves no
-/// connection, an interrupted emit was not queued. May be called from a signal
-/// handler; keeps errno.
+/// returns SIO_E_INTERRUPTED; started operations go on. If none is blocked, the
+/// next call that would block returns it instead, once, however often this was
+/// called; a call that need not wait does not use it up. An interrupted connect
+/// or disconnect leaves no connection, an interrupted emit was not queued. May be
+/// called from a signal handler; keeps errno.
 SIO_API void sio_client_interrupt(sio_client *client);
 
 /// The client's state, a `sio_state`; SIO_E_INVALID for NULL. It may change before

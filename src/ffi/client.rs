@@ -40,10 +40,10 @@ pub extern "C" fn sio_client_new() -> *mut sio_client {
 
 /// Frees a client: closes its connection without waiting for the server, sends
 /// nothing more, and ends its threads. Calls that other threads have under way
-/// return SIO_E_DISCONNECTED before this returns; none may begin after. Messages
-/// stay valid. Takes at most 100 ms, and the time of a callback that is running;
-/// inside a callback it takes effect when those of this client have returned.
-/// NULL is allowed.
+/// return SIO_E_DISCONNECTED before this returns; none may begin after. Results
+/// not yet taken are dropped; messages stay valid. Takes at most 100 ms, and the
+/// time of a callback that is running; inside a callback it takes effect when
+/// those of this client have returned. NULL is allowed.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_free(client: ClientPtr) {
     fence_value((), (), (), |(), ()| client.free())
@@ -167,8 +167,9 @@ pub extern "C" fn sio_client_connect(client: ClientPtr, url: Text, timeout_ms: c
 }
 
 /// Waits until everything emitted so far has been handed to the operating
-/// system, in order. It does not tell whether the server has it.
-/// SIO_E_DISCONNECTED: a part of it was lost with a connection.
+/// system, in order, started emits that still wait included. It does not tell
+/// whether the server has it. SIO_E_DISCONNECTED: a part of it was lost with a
+/// connection.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_flush(client: ClientPtr, timeout_ms: c_int) -> c_int {
     fence(client, (), |client, ()| Ok(client.flush(timeout(timeout_ms)?)?))
@@ -266,11 +267,11 @@ pub extern "C" fn sio_client_receive(
 }
 
 /// Ends the waits of other threads: every call blocked on this client now
-/// returns SIO_E_INTERRUPTED. If none is blocked, the next call that would block
-/// returns it instead, once, however often this was called; a call that need not
-/// wait does not use it up. An interrupted connect or disconnect leaves no
-/// connection, an interrupted emit was not queued. May be called from a signal
-/// handler; keeps errno.
+/// returns SIO_E_INTERRUPTED; started operations go on. If none is blocked, the
+/// next call that would block returns it instead, once, however often this was
+/// called; a call that need not wait does not use it up. An interrupted connect
+/// or disconnect leaves no connection, an interrupted emit was not queued. May be
+/// called from a signal handler; keeps errno.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_interrupt(client: ClientPtr) {
     fence_value(client, (), (), |client, ()| client.interrupt())

@@ -14,9 +14,9 @@ pub use sio_status::SIO_OK as OK;
 /// value is negative. A value never changes its meaning; new ones may be added,
 /// so treat a value you do not know as a failure.
 ///
-/// TIMEOUT and INTERRUPTED of emit, call, flush and receive are outcomes rather
-/// than faults: they leave the text of sio_client_error() as it was. Every other
-/// failure sets it.
+/// TIMEOUT and INTERRUPTED of emit, call, flush, receive and result are outcomes
+/// rather than faults: they leave the text of sio_client_error() as it was. Every
+/// other failure sets it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum sio_status {
