@@ -133,6 +133,17 @@ pub struct Plan {
     pub stop: bool,
 }
 
+/// The program's word that an attempt may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// No attempt waits for it.
+    NotAsked,
+    /// The one with this ticket does.
+    Awaited(u64),
+    /// The one with this ticket has it, and the driver has not seen that yet.
+    Given(u64),
+}
+
 /// Whose a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -184,8 +195,7 @@ pub struct Core {
     tickets: u64,
     wanted: Option<u64>,
     preparing: bool,
-    /// The ticket for which the program has given its word that the attempt may begin.
-    word: Option<u64>,
+    word: Word,
     /// The server has refused the current attempt, and its words are still being read.
     refusal: Option<Failure>,
     /// The socket, while the WebSocket is open, and the number of its link.
@@ -230,7 +240,7 @@ impl Core {
             tickets: 0,
             wanted: None,
             preparing: false,
-            word: None,
+            word: Word::NotAsked,
             refusal: None,
             wire: None,
             seen: State::New,
@@ -306,10 +316,10 @@ impl Core {
     pub fn free(&mut self, fx: &mut Effects<'_>) {
         let failure = Failure::new(Status::Disconnected, "the client is being freed");
         self.freed = true;
+        self.forget_started();
         let now = self.last_write;
         self.give_up(failure, now, fx);
         self.inbox.clear();
-        self.forget_started();
         self.sleepers.wake_everybody(&mut fx.wakes);
     }
 
@@ -347,7 +357,7 @@ impl Core {
     pub fn pass_on(&mut self, queue: Queue, fx: &mut Effects<'_>) {
         let work_is_left = match queue {
             Queue::Receive => !self.inbox.is_empty(),
-            Queue::Room => true,
+            Queue::Room => return self.sleepers.wake_front(queue, &mut fx.wakes),
             Queue::Result => !self.inbox.has_no_results(),
             Queue::Link | Queue::Flush | Queue::Call => false,
         };

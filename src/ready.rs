@@ -6,7 +6,8 @@
 //! system call and no function of the program's may run under the lock.
 //!
 //! The descriptor is a level: it is readable exactly while something can be taken. Whoever changes
-//! that brings the descriptor up to date after unlocking, and before its own call returns. Several
+//! that brings the descriptor up to date after unlocking, and so does whoever finds that another has
+//! not done so yet: no call returns before the descriptor agrees with what the call has seen. Several
 //! may be about that at once; the last one finds the level as it is now, so no order of theirs
 //! leaves the descriptor wrong.
 //!
@@ -19,7 +20,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::callback;
@@ -55,19 +56,31 @@ pub struct Readiness {
     watched: bool,
     /// There is a function.
     waking: bool,
-    /// The level as it was last told.
-    level: bool,
     /// Since the function was called last, the program has been told that there is nothing to take.
     events_drained: bool,
     results_drained: bool,
-    /// The level for [`Ready`], which reads it without the client's lock.
-    shown: Arc<AtomicBool>,
+    level: Arc<Level>,
+}
+
+/// How often the level has changed, as each side knows it. An odd number means that something can be
+/// taken. Whoever finds the two different has to see to it that they agree before its call returns;
+/// a level alone would not tell that another thread is just about to show an older one.
+#[derive(Debug, Default)]
+struct Level {
+    /// As it is. Changed under the client's lock.
+    wanted: AtomicU64,
+    /// As the descriptor shows it. Changed under the descriptor's.
+    shown: AtomicU64,
+}
+
+fn is_ready(version: u64) -> bool {
+    version % 2 == 1
 }
 
 impl Readiness {
     /// For the trigger that tells what this decides.
     pub fn of(ready: &Ready) -> Self {
-        Readiness { shown: Arc::clone(&ready.level), ..Readiness::default() }
+        Readiness { level: Arc::clone(&ready.level), ..Readiness::default() }
     }
 
     /// Whether anybody has to be told anything.
@@ -106,10 +119,13 @@ impl Readiness {
     pub fn update(&mut self, now: Takeable) -> Due {
         let mut due = Due::default();
         let level = now.events || now.results;
-        if self.watched && level != self.level {
-            self.level = level;
-            self.shown.store(level, Ordering::Release);
-            due.level = true;
+        if self.watched {
+            let mut version = self.level.wanted.load(Ordering::Relaxed);
+            if is_ready(version) != level {
+                version += 1;
+                self.level.wanted.store(version, Ordering::Release);
+            }
+            due.level = self.level.shown.load(Ordering::Acquire) != version;
         }
         // What came to a queue after it had been emptied, while the other was being emptied, is told
         // when that is done.
@@ -125,19 +141,13 @@ impl Readiness {
 /// The triggers.
 #[derive(Default)]
 pub struct Ready {
-    level: Arc<AtomicBool>,
-    descriptor: Mutex<Descriptor>,
+    level: Arc<Level>,
+    descriptor: Mutex<Option<Signal>>,
     waker: Mutex<Waker>,
     /// The function is to be called; the thread inside the gate sees to it.
     due: AtomicBool,
     /// Inside is the thread that calls the function, for the length of one call.
     gate: Gate,
-}
-
-#[derive(Default)]
-struct Descriptor {
-    signal: Option<Signal>,
-    raised: bool,
 }
 
 #[derive(Default)]
@@ -151,31 +161,34 @@ impl Ready {
     /// The number of the descriptor, which is made when it is first asked for.
     pub fn descriptor(&self) -> io::Result<RawFd> {
         let mut descriptor = self.lock_descriptor();
-        if descriptor.signal.is_none() {
-            descriptor.signal = Some(Signal::new()?);
+        if descriptor.is_none() {
+            *descriptor = Some(Signal::new()?);
         }
-        Ok(descriptor.signal.as_ref().map_or(-1, AsRawFd::as_raw_fd))
+        Ok(descriptor.as_ref().map_or(-1, AsRawFd::as_raw_fd))
     }
 
     /// Brings the descriptor up to date.
     pub fn show(&self) {
-        let mut descriptor = self.lock_descriptor();
-        let level = self.level.load(Ordering::Acquire);
-        if let Some(signal) = &descriptor.signal
-            && level != descriptor.raised
-        {
-            match level {
-                true => signal.raise(),
-                false => signal.clear(),
+        let descriptor = self.lock_descriptor();
+        let wanted = self.level.wanted.load(Ordering::Acquire);
+        let shown = self.level.shown.load(Ordering::Relaxed);
+        if let Some(signal) = &*descriptor {
+            match (is_ready(shown), is_ready(wanted)) {
+                (false, true) => signal.raise(),
+                (true, false) => signal.clear(),
+                _ => (),
             }
-            descriptor.raised = level;
         }
+        // Not before it is so: who sees this number may return.
+        self.level.shown.store(wanted, Ordering::Release);
     }
 
     /// A defect has made the client unusable: whoever looks is told that there is something, and
     /// hears of it when it takes that.
     pub fn show_defect(&self) {
-        self.level.store(true, Ordering::Release);
+        // Nobody else changes it any more.
+        let version = self.level.wanted.load(Ordering::Acquire);
+        self.level.wanted.store(version | 1, Ordering::Release);
         self.show();
         self.call();
     }
@@ -207,6 +220,11 @@ impl Ready {
             self.gate.wait_for_end(visit);
         }
         Ok(())
+    }
+
+    /// Whether there is a function.
+    pub fn has_function(&self) -> bool {
+        self.lock_waker().function.is_some()
     }
 
     /// Removes the function for good, without waiting for it.
@@ -252,20 +270,20 @@ impl Ready {
 
     /// Closes the descriptor with the client; messages may live on.
     pub fn close(&self) {
-        self.lock_descriptor().signal = None;
+        *self.lock_descriptor() = None;
     }
 
     /// In a child process: closes the descriptor, which is the parent's as well, and touches it no
     /// more. The lock may be held for ever by a thread that exists only in the parent.
     pub fn abandon(&self) {
         if let Ok(mut descriptor) = self.descriptor.try_lock()
-            && let Some(signal) = descriptor.signal.take()
+            && let Some(signal) = descriptor.take()
         {
             signal.abandon();
         }
     }
 
-    fn lock_descriptor(&self) -> MutexGuard<'_, Descriptor> {
+    fn lock_descriptor(&self) -> MutexGuard<'_, Option<Signal>> {
         // No code that can panic runs under this lock, so a poisoned one still holds the truth.
         self.descriptor.lock().unwrap_or_else(PoisonError::into_inner)
     }

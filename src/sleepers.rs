@@ -182,6 +182,8 @@ impl Place {
 #[derive(Debug, Default)]
 pub struct Sleepers {
     queues: [VecDeque<Arc<Place>>; QUEUES],
+    /// An operation that was started has been woken in the queue Link or Flush.
+    watcher_woken: bool,
 }
 
 impl Sleepers {
@@ -213,6 +215,26 @@ impl Sleepers {
         }
     }
 
+    /// Wakes the one at the head of the queue, where nobody else could go on anyway. One that is
+    /// awake already passes the wake on when it leaves.
+    pub fn wake_front(&mut self, queue: Queue, woken: &mut Vec<Arc<Place>>) {
+        let front = self.queues[queue as usize].front();
+        woken.extend(front.filter(|place| place.settle(WOKEN)).cloned());
+    }
+
+    /// Whether a started operation has been woken in the queue Link or Flush since this was asked
+    /// last.
+    pub fn take_watcher_woken(&mut self) -> bool {
+        std::mem::take(&mut self.watcher_woken)
+    }
+
+    /// Has all started operations leave, whatever they wait for.
+    pub fn forget_started(&mut self) {
+        for queue in &mut self.queues {
+            queue.retain(|place| !place.is_started());
+        }
+    }
+
     /// Wakes the first who still sleeps; the place is rung after unlocking.
     #[inline]
     pub fn wake_one(&mut self, queue: Queue, woken: &mut Vec<Arc<Place>>) {
@@ -232,16 +254,25 @@ impl Sleepers {
 
     /// Wakes everybody in one queue.
     pub fn wake_all(&mut self, queue: Queue, woken: &mut Vec<Arc<Place>>) {
+        let before = woken.len();
         let asleep = self.queues[queue as usize].iter().filter(|place| place.settle(WOKEN));
         woken.extend(asleep.cloned());
+        self.note_watchers(queue, &woken[before..]);
+    }
+
+    fn note_watchers(&mut self, queue: Queue, woken: &[Arc<Place>]) {
+        let watched = matches!(queue, Queue::Link | Queue::Flush);
+        self.watcher_woken |= watched && woken.iter().any(|place| place.is_started());
     }
 
     /// Wakes those whose packet has left the queue.
     pub fn wake_flushed(&mut self, has_left: impl Fn(u64) -> bool, woken: &mut Vec<Arc<Place>>) {
+        let before = woken.len();
         let done = self.queues[Queue::Flush as usize].iter().filter(|place| {
             has_left(place.sequence.load(Ordering::Relaxed)) && place.settle(WOKEN)
         });
         woken.extend(done.cloned());
+        self.note_watchers(Queue::Flush, &woken[before..]);
     }
 
     /// Wakes one known sleeper.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{Core, LinkPlan, Order};
+use super::{Core, LinkPlan, Order, Word};
 use crate::error::{Failure, Phase, Status};
 use crate::log::Level;
 use crate::message::state;
@@ -75,6 +75,7 @@ impl Core {
         if !self.options.report_attempts {
             return self.call_function(prepare, now, fx);
         }
+        self.word = Word::Awaited(self.tickets);
         let message = state::attempt(self.session.attempt_number());
         self.inbox.push_attempt(self.tickets, &message);
         self.sleepers.wake_one(Queue::Receive, &mut fx.wakes);
@@ -83,7 +84,7 @@ impl Core {
 
     /// Whether the attempt with this ticket waits for the program's word.
     pub fn awaits_word(&self, ticket: u64) -> bool {
-        self.wanted == Some(ticket) && self.word != Some(ticket)
+        self.word == Word::Awaited(ticket)
     }
 
     /// The attempt with this ticket may begin.
@@ -92,7 +93,7 @@ impl Core {
             let text = "not answered: the attempt that the message announced is over";
             return Err(Failure::new(Status::Disconnected, text));
         }
-        self.word = Some(ticket);
+        self.word = Word::Given(ticket);
         fx.kick = true;
         Ok(())
     }
@@ -104,17 +105,15 @@ impl Core {
         now: Moment,
         fx: &mut Effects<'_>,
     ) -> Option<Order> {
-        let ticket = self.word.take()?;
-        if self.wanted != Some(ticket) {
-            return None;
-        }
+        let Word::Given(_) = self.word else { return None };
+        self.word = Word::NotAsked;
         self.call_function(prepare, now, fx)
     }
 
     /// What was waited for before the attempt is of no use any more.
     pub(super) fn forget_attempt(&mut self) {
         self.wanted = None;
-        self.word = None;
+        self.word = Word::NotAsked;
         self.refusal = None;
         self.inbox.drop_attempts();
     }
@@ -140,11 +139,16 @@ impl Core {
         now: Moment,
         fx: &mut Effects<'_>,
     ) -> Option<u64> {
-        match self.wanted {
-            Some(wanted) if wanted != ticket => return Some(wanted),
-            _ => self.preparing = false,
+        if self.wanted != Some(ticket)
+            && let Some(next) = self.next_prepare()
+        {
+            return Some(next);
         }
-        self.wanted.take()?;
+        self.preparing = false;
+        if self.wanted != Some(ticket) {
+            return None;
+        }
+        self.wanted = None;
         let read = match outcome {
             Ok(None | Some(0)) => self.read_attempt(fx).map(Box::new),
             Ok(Some(number)) => Err(not_prepared(number)),
@@ -158,8 +162,15 @@ impl Core {
     /// The call of the program's function ended by a defect. Gives the ticket for which it has to be
     /// called next, if another connect waits for it already.
     pub fn prepare_failed(&mut self) -> Option<u64> {
-        self.preparing = self.wanted.is_some();
-        self.wanted
+        let next = self.next_prepare();
+        self.preparing = next.is_some();
+        next
+    }
+
+    /// The ticket for which the function is to be called at once: one that waits for the program's
+    /// word comes later.
+    fn next_prepare(&self) -> Option<u64> {
+        self.wanted.filter(|_| self.word == Word::NotAsked)
     }
 
     /// Reads all that an attempt goes by, once.

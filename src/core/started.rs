@@ -90,8 +90,8 @@ pub struct Started {
     going: BTreeMap<u64, Operation>,
     tags: BTreeSet<(u64, u64)>,
     deadlines: BTreeSet<(Moment, u64)>,
-    /// Those that wait for the connection's state, or for a flush: never many.
-    watching: Vec<u64>,
+    /// Those that wait for the connection's state, or for a flush.
+    watching: BTreeSet<u64>,
     /// Those whose packets wait in line, and what these count.
     line: VecDeque<u64>,
     line_cost: usize,
@@ -115,7 +115,9 @@ impl Started {
         self.last += 1;
         let number = self.last;
         match &operation.work {
-            Work::Connect(_) | Work::Disconnect(_) | Work::Flush(_) => self.watching.push(number),
+            Work::Connect(_) | Work::Disconnect(_) | Work::Flush(_) => {
+                self.watching.insert(number);
+            }
             Work::Send { cost, .. } => {
                 self.line.push_back(number);
                 self.line_cost += cost;
@@ -143,7 +145,7 @@ impl Started {
     fn leave_line(&mut self, number: u64, work: &Work) {
         match work {
             Work::Connect(_) | Work::Disconnect(_) | Work::Flush(_) => {
-                self.watching.retain(|other| *other != number);
+                self.watching.remove(&number);
             }
             Work::Send { cost, .. } => {
                 self.line_cost -= cost;
@@ -249,8 +251,14 @@ impl Core {
                 Retried::Left => (),
             }
         }
-        for number in self.started.watching.clone() {
-            self.retry(number, now, fx);
+        if self.sleepers.take_watcher_woken() {
+            let watching = self.started.watching.iter().copied();
+            let woken = |number: &u64| {
+                self.started.going.get(number).is_some_and(|going| going.place.is_woken())
+            };
+            for number in watching.filter(woken).collect::<Vec<_>>() {
+                self.retry(number, now, fx);
+            }
         }
         while let Some((deadline, number)) = self.started.deadlines.first().copied()
             && deadline <= now
@@ -281,10 +289,8 @@ impl Core {
 
     /// The client is going: nothing of it goes on, and no result comes.
     pub(super) fn forget_started(&mut self) {
-        let started = std::mem::take(&mut self.started);
-        for operation in started.going.into_values() {
-            self.sleepers.leave(operation.work.queue(), &operation.place);
-        }
+        self.started = Started::default();
+        self.sleepers.forget_started();
         self.inbox.clear_results();
     }
 

@@ -219,7 +219,7 @@ impl Core {
     }
 
     pub(super) fn made_room(&mut self, fx: &mut Effects<'_>) {
-        self.sleepers.wake_one(Queue::Room, &mut fx.wakes);
+        self.sleepers.wake_front(Queue::Room, &mut fx.wakes);
         let (outbox, wakes) = (&self.outbox, &mut fx.wakes);
         self.sleepers.wake_flushed(|sequence| outbox.is_flushed(sequence), wakes);
         if self.paused && !self.must_pause() {

@@ -74,6 +74,10 @@ impl<'a> Effects<'a> {
 
     #[inline(never)]
     fn run_all(self, shared: &Shared) {
+        // Before anybody is woken who could look at it.
+        if self.ready.level {
+            shared.ready.show();
+        }
         let mut kick = self.kick;
         for place in self.wakes {
             kick |= place.is_started();
@@ -81,9 +85,6 @@ impl<'a> Effects<'a> {
         }
         if kick {
             shared.ring_driver();
-        }
-        if self.ready.level {
-            shared.ready.show();
         }
         if let Some(write) = self.write {
             write.run(shared);
