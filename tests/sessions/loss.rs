@@ -11,7 +11,7 @@ use sio::error::Status;
 use sio::session::State;
 
 use crate::clients::*;
-use crate::common::scripted::{Answer, Engine, Gate, Plan};
+use crate::common::scripted::{Answer, Came, Engine, Gate, Plan};
 use crate::support::*;
 
 type Waiting = Vec<(&'static str, Running<Result<(), Status>>)>;
@@ -148,6 +148,10 @@ fn with_a_buffer_everybody_waits_on_for_the_next_session() {
     for (call, running) in waiting {
         assert_eq!(running.back(), Ok(()), "{call}");
     }
+    // Those that waited for room are queued, and on their way.
+    let emits =
+        |one: &&Came| one.packet.text().is_some_and(|text| text.starts_with("42[\"waits\""));
+    engine.wait_for("both emits", |all| (all.iter().filter(emits).count() == 2).then_some(()));
     let texts = engine.texts();
     let touched = texts.iter().filter(|text| *text == "42[\"touched\"]").count();
     assert_eq!(touched, 1);

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use sio::client::Client;
 use sio::error::Status;
-use sio::session::State;
 
 use crate::clients::*;
 use crate::common::scripted::{Answer, Engine, Gate, Packet, Plan, open};
@@ -115,30 +114,4 @@ fn an_answer_that_is_too_large_as_base64_can_be_followed_by_one_that_is_not() {
     let came = engine.came();
     assert_eq!(came[1].packet, Packet::Text(format!("461-7{args}")));
     assert_eq!(came[2].packet, Packet::Binary(vec![1; 747]));
-}
-
-/// Answers are never refused for room; so that they do not grow without end, nothing more is asked
-/// for while more of them wait than `send_limit`.
-#[test]
-fn while_answers_pile_up_no_input_is_read_and_then_it_is_again() {
-    let (client, engine, gate) = posting(&[("send_limit", "100000")], Plan::polling_only());
-    let questions: Vec<String> = (0..50).map(|id| format!("42{id}[\"q\"]")).collect();
-    engine.send_all(&questions.iter().map(String::as_str).collect::<Vec<_>>());
-    let answer = format!("[\"{}\"]", "x".repeat(10_000));
-    for _ in 0..50 {
-        let question = client.receive(PATIENT).unwrap_or_else(|status| panic!("{status:?}"));
-        assert_eq!(question.ack(Some(&answer), &[]), Ok(()), "{}", client.error());
-    }
-    assert!(stat(&client, "send_queued_bytes") > 500_000);
-    engine.send("42[\"more\"]");
-    assert_eq!(receive_fails(&client, limit(300)), Status::Timeout);
-    // An answer to a call could not come either.
-    assert_eq!(call_fails(&client, "c", limit(50)), Status::Full);
-    assert_eq!(client.state(), State::Connected);
-    gate.open();
-    assert_event(&client, "more", "[]");
-    engine.wait_for("all answers", |all| (all.len() == 2 + 50).then_some(()));
-    for (id, text) in engine.texts()[2..].iter().enumerate() {
-        assert!(text.starts_with(&format!("43{id}[")), "{text:.20} is not {id}");
-    }
 }

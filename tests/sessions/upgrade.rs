@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sio::error::Status;
@@ -52,7 +54,7 @@ fn the_probe_is_a_request_with_the_sid_and_the_packets_come_in_order() {
     assert_eq!(websockets[0].texts(), ["2probe", "5", "42[\"a\"]"]);
     // The poll that the upgrade ended was the last request.
     assert!(engine.polls().iter().all(|one| one.answered.is_some()));
-    assert_eq!(engine.http().open_connections(), 1, "connections of polls are closed");
+    wait_until("connections of polls are closed", || engine.http().open_connections() == 1);
 }
 
 #[test]
@@ -157,20 +159,22 @@ fn the_post_in_flight_is_awaited_and_none_begun_after_the_poll_is_back() {
 #[test]
 fn posts_go_on_until_the_poll_is_back() {
     // This server holds the poll that it should end, so that the upgrade waits.
-    let (held, opened, caught) = (Gate::new(), Gate::new(), Gate::new());
-    let (holding, catching) = (held.clone(), caught.clone());
+    let (held, opened) = (Gate::new(), Gate::new());
+    // From which request on; one that has come already may not have been looked at yet.
+    let from = Arc::new(AtomicUsize::new(usize::MAX));
+    let (holding, first) = (held.clone(), Arc::clone(&from));
     let plan = Plan::default().opening(&opened).hook(move |request| {
         let is_poll = request.method == "GET"
             && !request.is_upgrade()
             && request.query("sid").is_some()
-            && catching.is_open();
+            && request.number >= first.load(Ordering::SeqCst);
         is_poll.then(|| Answer::ok("6").when(&holding))
     });
     let engine = Engine::start(plan);
     let client = upgrading(&[]);
     join(&client, &engine);
     engine.wait_for_poll();
-    caught.open();
+    from.store(engine.http().exchanges().len(), Ordering::SeqCst);
     let polls = engine.polls().len();
     engine.send("42[\"next poll\"]");
     assert_event(&client, "next poll", "[]");
@@ -327,7 +331,14 @@ fn a_ping_before_the_upgrade_may_be_answered_after_it() {
     engine.answer_post(Answer::ok("ok").when(&post));
     emit(&client, "a", "[]");
     engine.wait_for_text("42[\"a\"]");
-    engine.answer_poll(Answer::ok("2"));
+    // Polls that bring nothing are paced, so that the next one may be a while away.
+    let asked = Gate::new();
+    let taken = asked.clone();
+    engine.answer_poll(Answer::later(move || {
+        taken.open();
+        Some(Answer::ok("2"))
+    }));
+    wait_until("a poll takes the ping", || asked.is_open());
     std::thread::sleep(ms(50));
     probe.open();
     std::thread::sleep(ms(50));
