@@ -105,18 +105,20 @@ fn reasons_are_the_words_of_every_client() {
 #[test]
 fn attempts_are_counted_and_the_last_end_is_final() {
     let mut engine = Engine::start(Plan::polling_only());
-    let client = reconnecting(&[REPORTING, ("transports", "polling"), ("reconnect_attempts", "3")]);
+    let client = reconnecting(&[REPORTING, ("transports", "polling"), ("reconnect_attempts", "5")]);
     join(&client, &engine);
     assert_connected(&client, "socket-0", 1);
     let tried = stat(&client, "attempts");
     engine.down();
-    wait_until("two attempts", || stat(&client, "attempts") == tried + 2);
+    wait_until("two attempts", || stat(&client, "attempts") >= tried + 2);
     engine.up();
     let (kind, _, args) = next(&client);
     assert_eq!((kind, &args["final"]), (MessageKind::Disconnected, &json!(false)));
     let (kind, _, args) = next(&client);
     assert_eq!(kind, MessageKind::Connected);
-    assert_eq!(args["attempts"], 3, "{args}");
+    // The one that was under way may have found the server.
+    let took = stat(&client, "attempts") - tried;
+    assert!(took >= 2 && args["attempts"] == took, "{args}, and it took {took}");
     engine.down();
     let (kind, _, args) = next(&client);
     assert_eq!((kind, &args["final"]), (MessageKind::Disconnected, &json!(false)));
