@@ -95,7 +95,8 @@ fn delays_are_those_of_a_reconnection() {
     assert_eq!(failure(&client)["http_status"], 503);
     let times: Vec<Instant> = server.exchanges().iter().map(|one| one.request.at()).collect();
     for (gap, millis) in gaps(&times).iter().zip([100, 200, 300]) {
-        assert!(*gap >= ms(millis) && *gap < ms(millis + 60), "{gap:?} instead of {millis} ms");
+        // A request that came late itself makes the next gap shorter.
+        assert_between(*gap, ms(millis - 40), ms(millis + 60));
     }
 }
 

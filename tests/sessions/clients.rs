@@ -164,3 +164,16 @@ pub(crate) fn assert_silent(engine: &Engine, time: Duration) {
 pub(crate) fn gaps(moments: &[Instant]) -> Vec<Duration> {
     moments.windows(2).map(|two| two[1].saturating_duration_since(two[0])).collect()
 }
+
+/// The time lies between the two. It may be longer by what the machine was measurably late with.
+#[track_caller]
+pub(crate) fn assert_between(time: Duration, least: Duration, most: Duration) {
+    let late = match time > most {
+        true => 2 * machine_was_late(Instant::now() - PATIENCE),
+        false => Duration::ZERO,
+    };
+    assert!(
+        time >= least && time <= most + late,
+        "{time:?} is not within {least:?} and {most:?}; the machine was late by {late:?}"
+    );
+}

@@ -307,9 +307,9 @@ fn websocket_first_connects_by_websocket() {
 
 #[test]
 fn the_heartbeat_goes_on_by_websocket() {
-    let (client, engine) = upgraded(beating(400, 300));
+    let (client, engine) = upgraded(beating(700, 500));
     for _ in 0..4 {
-        std::thread::sleep(ms(300));
+        std::thread::sleep(ms(400));
         engine.send("2");
     }
     engine.wait_for("pongs", |all| {
@@ -318,8 +318,8 @@ fn the_heartbeat_goes_on_by_websocket() {
     assert_eq!(client.state(), State::Connected);
     let since = Instant::now();
     assert_eq!(receive_fails(&client, PATIENT), Status::Disconnected);
-    assert_elapsed(since, ms(400), ms(850));
-    assert_says(&client, "700 ms");
+    assert_elapsed(since, ms(900), ms(1_350));
+    assert_says(&client, "1200 ms");
 }
 
 #[test]
