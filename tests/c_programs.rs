@@ -37,20 +37,28 @@ macro_rules! programs {
 }
 
 programs! {
+    attempts: Servers::Real;
     bad_arguments: Servers::Real;
     deadlines: Servers::SilentAndDeaf;
     dlopen: Servers::Real;
     fork: Servers::Real;
     interrupt: Servers::SilentAndDeaf;
+    interrupt_signal: Servers::SilentAndDeaf;
     json: Servers::Real;
     lifecycle: Servers::SilentAndDeaf;
+    line: Servers::SilentAndDeaf;
     log: Servers::Real;
     lookup: Servers::SilentAndDeaf;
     messages: Servers::Exact;
+    mixed: Servers::SilentAndDeaf;
     prepare: Servers::SilentAndDeaf;
     process: Servers::Real;
+    readiness: Servers::SilentDeafAndFast;
     scarce: Servers::Real;
+    started: Servers::SilentAndDeaf;
+    stress: Servers::Real;
     threads: Servers::Real;
+    wakeup: Servers::SilentDeafAndFast;
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -64,6 +72,8 @@ enum Servers {
     Real,
     /// One that connects and then reads but never answers or closes, and one that does not even read.
     SilentAndDeaf,
+    /// These two, and the real server that sends most in a second.
+    SilentDeafAndFast,
     /// One whose packets `messages.c` knows byte for byte.
     Exact,
 }
@@ -80,7 +90,9 @@ fn run(name: &str, servers: Servers, mode: Mode) {
         |script: fn() -> Script| Scripted::start_with(Listen::default(), (0..40).map(|_| script()));
     let others = match servers {
         Servers::Real => Vec::new(),
-        Servers::SilentAndDeaf => vec![several(silent), several(deaf)],
+        Servers::SilentAndDeaf | Servers::SilentDeafAndFast => {
+            vec![several(silent), several(deaf)]
+        }
         Servers::Exact => {
             let server = Scripted::start(exact_packets());
             urls.push(server.url());
@@ -89,6 +101,9 @@ fn run(name: &str, servers: Servers, mode: Mode) {
         }
     };
     urls.extend(others.iter().map(Scripted::url));
+    let fast =
+        matches!(servers, Servers::SilentDeafAndFast).then(|| Server::of(Kind::Oxide));
+    urls.extend(fast.iter().map(Server::url));
     if name == "dlopen" {
         urls.push(folder().join("libsio.so.0").display().to_string());
     }
@@ -96,7 +111,7 @@ fn run(name: &str, servers: Servers, mode: Mode) {
     let mut command = command(&program, mode);
     command.args(&urls).env_remove("SIO_LOG");
     // Times are measured, so those that measure strictly have the machine for themselves.
-    let timed = matches!(servers, Servers::SilentAndDeaf) && mode == Mode::Plain;
+    let timed = !matches!(servers, Servers::Exact | Servers::Real) && mode == Mode::Plain;
     let output = if timed {
         let _alone = QUIET.write().unwrap_or_else(PoisonError::into_inner);
         command.output()

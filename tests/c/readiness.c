@@ -160,7 +160,7 @@ static void nothing_else_makes_it_readable(void)
 
     /* The connection, emits, flush, options, interrupts; the loss and a reconnection. */
     relay_start(&relay, argument(2));
-    client = quiet_client(relay.url);
+    client = silent_client(relay.url);
     CHECK_QUIET(client);
     CHECK_OK(client, emit(client, "e", "[1]"));
     CHECK_OK(client, sio_client_flush(client, 10000));

@@ -30,14 +30,19 @@ static void forget(void)
     CHECK_INT(0, sem_init(&wakeup.called, 0, 0));
 }
 
-/* Nothing is to be taken, and what is next to come calls the function. */
-static sio_client *woken(const char *url)
+/* Nothing is to be taken from the client, and what is next to come calls the function. */
+static sio_client *waking(sio_client *client)
 {
     forget();
-    wakeup.client = quiet_client(url);
-    CHECK_OK(wakeup.client, sio_client_set_wakeup(wakeup.client, on_wakeup, &wakeup));
+    wakeup.client = client;
+    CHECK_OK(client, sio_client_set_wakeup(client, on_wakeup, &wakeup));
     CHECK_INT(0, wakeup.calls);
-    return wakeup.client;
+    return client;
+}
+
+static sio_client *woken(const char *url)
+{
+    return waking(quiet_client(url));
 }
 
 static void until_called(void)
@@ -192,7 +197,7 @@ static void it_is_not_called_for_anything_else(void)
     sio_client *client;
 
     relay_start(&relay, argument(2));
-    client = woken(relay.url);
+    client = waking(silent_client(relay.url));
     CHECK_OK(client, emit(client, "e", NULL));
     CHECK_OK(client, sio_client_flush(client, 10000));
     sio_client_interrupt(client);
