@@ -119,8 +119,7 @@ static void connect_and_disconnect_can_be_started_in_every_state(void)
     CHECK_INT(SIO_E_STATE, sio_client_connect_start(client, url, SIO_FOREVER, 3));
     CHECK_INT(SIO_E_STATE, sio_client_connect(client, url, 1000));
     CHECK_OK(client, sio_client_disconnect_start(client, SIO_FOREVER, 4));
-    EXPECT_RESULT(client, 2, SIO_E_DISCONNECTED);
-    EXPECT_RESULT(client, 4, SIO_OK);
+    EXPECT_TWO_RESULTS(client, 2, SIO_E_DISCONNECTED, 4, SIO_OK);
     CHECK_INT(SIO_STATE_DISCONNECTED, sio_client_state(client));
     close(fd);
 
@@ -147,8 +146,7 @@ static void connect_and_disconnect_can_be_started_in_every_state(void)
     CHECK_INT(SIO_E_DISCONNECTED, emit_start(client, "e", NULL, 1000, 12));
     CHECK_INT(SIO_E_DISCONNECTED, call_start(client, "e", NULL, 1000, 12));
     CHECK_OK(client, sio_client_disconnect_start(client, 300, 13));
-    EXPECT_RESULT(client, 13, SIO_E_TIMEOUT);
-    EXPECT_RESULT(client, 10, SIO_E_TIMEOUT);
+    EXPECT_TWO_RESULTS(client, 13, SIO_E_TIMEOUT, 10, SIO_E_TIMEOUT);
     EXPECT_NO_RESULT(client);
     sio_client_free(client);
     relay_end(&relay);

@@ -58,6 +58,27 @@ static void UNUSED answer_at(const char *file, int line, sio_client *client, uin
     sio_message_free(reply);
 }
 
+/* Takes two results, in whichever order they come. */
+static void UNUSED two_results_at(const char *file, int line, sio_client *client, uint64_t tag, int status,
+                                  uint64_t other_tag, int other_status)
+{
+    uint64_t its_tag = 0;
+    int its_status = 1;
+
+    check_status(file, line, "sio_client_result", SIO_OK,
+                 sio_client_result(client, 20000, &its_tag, &its_status, NULL), client);
+    if (its_tag == other_tag) {
+        check_status(file, line, "the result's status", other_status, its_status, client);
+        result_at(file, line, client, tag, status);
+    } else {
+        check_int(file, line, "the result's tag", (long long)tag, (long long)its_tag);
+        check_status(file, line, "the result's status", status, its_status, client);
+        result_at(file, line, client, other_tag, other_status);
+    }
+}
+
+#define EXPECT_TWO_RESULTS(client, tag, status, other_tag, other_status) \
+    two_results_at(__FILE__, __LINE__, client, tag, status, other_tag, other_status)
 #define EXPECT_RESULT(client, tag, status) result_at(__FILE__, __LINE__, client, tag, status)
 #define EXPECT_ANSWER(client, tag, args) answer_at(__FILE__, __LINE__, client, tag, args)
 
