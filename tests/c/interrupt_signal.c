@@ -104,9 +104,9 @@ static void every_call_ends_by_each_of_thousands_of_interrupts(void)
     clients[1] = websocket_client();
     CHECK_OK(clients[1], sio_client_set_int(clients[1], SIO_OPT_SEND_LIMIT, 1));
     CHECK_OK(clients[1], sio_client_connect(clients[1], argument(3), 20000));
-    memset(large, ' ', sizeof large - 1);
-    large[0] = '[';
-    large[sizeof large - 2] = ']';
+    memset(large, 'x', sizeof large - 1);
+    memcpy(large, "[\"", 2);
+    strcpy(large + sizeof large - 3, "\"]");
     do status = sio_client_emit(clients[1], "e", large, NULL, 0, 100); while (status == SIO_OK);
     CHECK_INT(SIO_E_TIMEOUT, status);
     clients[2] = websocket_client();
