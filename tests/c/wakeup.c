@@ -54,10 +54,12 @@ static void until_called(void)
 }
 
 /* That so many calls have been made, and no further one follows from what has happened. */
-static void expect_calls(int calls)
+#define EXPECT_CALLS(calls) expect_calls(__LINE__, calls)
+
+static void expect_calls(int line, int calls)
 {
     sleep_ms(50);
-    CHECK_INT(calls, wakeup.calls);
+    check_int(__FILE__, line, "wakeup.calls", calls, wakeup.calls);
 }
 
 static int receive_all(sio_client *client)
@@ -92,24 +94,25 @@ static void it_is_called_when_an_event_comes_and_not_again_before_both_were_empt
     CHECK_OK(client, emit(client, "echo", "[2]"));
     CHECK_OK(client, call_start(client, "echo_ack", "[3]", 10000, 1));
     round_trip(client);
-    expect_calls(1);
+    EXPECT_CALLS(1);
     expect_event(client, "echo", "[1]");
     expect_event(client, "echo", "[2]");
     /* Nobody has been told that it is empty. */
     CHECK_OK(client, emit(client, "echo", "[4]"));
     round_trip(client);
-    expect_calls(1);
+    EXPECT_CALLS(1);
     CHECK_INT(1, receive_all(client));
+    EXPECT_CALLS(1);
     CHECK_OK(client, emit(client, "echo", "[5]"));
     round_trip(client);
     /* Of the results nobody has been told. */
-    expect_calls(1);
+    EXPECT_CALLS(1);
     CHECK_INT(1, receive_all(client));
     CHECK_INT(1, result_all(client));
-    expect_calls(1);
+    EXPECT_CALLS(1);
     CHECK_OK(client, emit(client, "echo", "[6]"));
     until_called();
-    expect_calls(2);
+    EXPECT_CALLS(2);
     sio_client_free(client);
 }
 
@@ -124,7 +127,7 @@ static void it_is_called_when_a_result_comes(void)
         until_called();
         round_trip(client);
         until_stat(client, "/calls_waiting", 0);
-        expect_calls(round);
+        EXPECT_CALLS(round);
         EXPECT_ANSWER(client, 1, "[1]");
         EXPECT_RESULT(client, 2, SIO_E_TIMEOUT);
         /* In whichever order the two are emptied. */
@@ -157,7 +160,7 @@ static void what_came_to_one_while_the_other_was_emptied_is_told(void)
             CHECK_INT(1, receive_all(client));
         }
         until_called();
-        expect_calls(calls + 2);
+        EXPECT_CALLS(calls + 2);
         CHECK_INT(order == 0, receive_all(client));
         CHECK_INT(order == 1, result_all(client));
         CHECK_INT(0, receive_all(client));
@@ -172,11 +175,11 @@ static void it_is_called_at_the_final_end(void)
 
     CHECK_OK(client, emit(client, "kick", NULL));
     until_called();
-    expect_calls(1);
+    EXPECT_CALLS(1);
     CHECK_STATUS(SIO_E_DISCONNECTED, client, sio_client_receive(client, 0, &message));
     CHECK_INT(0, result_all(client));
     CHECK_STATUS(SIO_E_DISCONNECTED, client, sio_client_receive(client, 0, &message));
-    expect_calls(1);
+    EXPECT_CALLS(1);
     /* Again after another connection, and after a connect that failed. */
     CHECK_OK(client, sio_client_connect(client, server(), 10000));
     until_called();
@@ -187,7 +190,7 @@ static void it_is_called_at_the_final_end(void)
     CHECK_INT(0, receive_all(client) + result_all(client));
     CHECK_STATUS(SIO_E_UNREACHABLE, client, sio_client_connect(client, nobody(), 10000));
     until_called();
-    expect_calls(4);
+    EXPECT_CALLS(4);
     sio_client_free(client);
 }
 
@@ -203,9 +206,9 @@ static void it_is_not_called_for_anything_else(void)
     sio_client_interrupt(client);
     relay_cut(&relay);
     until_stat(client, "/connects", 2);
-    expect_calls(0);
+    EXPECT_CALLS(0);
     sio_client_free(client);
-    expect_calls(0);
+    EXPECT_CALLS(0);
     relay_end(&relay);
 }
 
@@ -225,7 +228,7 @@ static void set_while_something_is_ready_it_is_called(void)
     CHECK_INT(1, receive_all(client));
     CHECK_INT(0, result_all(client));
     CHECK_OK(client, sio_client_set_wakeup(client, on_wakeup, &wakeup));
-    expect_calls(2);
+    EXPECT_CALLS(2);
     CHECK_OK(client, call_start(client, "no_ack", NULL, 1, 1));
     until_called();
     CHECK_OK(client, sio_client_set_wakeup(client, on_wakeup, &wakeup));
@@ -286,7 +289,7 @@ static void removing_it_waits_while_it_runs(void)
     result_all(client);
     CHECK_OK(client, emit(client, "echo", "[2]"));
     round_trip(client);
-    expect_calls(1);
+    EXPECT_CALLS(1);
     sio_client_free(client);
 }
 
@@ -304,7 +307,7 @@ static void freeing_the_client_waits_while_it_runs(void)
     CHECK_INT(0, wakeup.inside);
     finish(releaser);
     settles(tasks, fds);
-    expect_calls(1);
+    EXPECT_CALLS(1);
 }
 
 static void remove_it(sio_client *client)
@@ -323,7 +326,7 @@ static void inside_it_can_remove_itself(void)
     result_all(client);
     CHECK_OK(client, emit(client, "echo", "[2]"));
     round_trip(client);
-    expect_calls(1);
+    EXPECT_CALLS(1);
     sio_client_free(client);
 }
 
@@ -341,7 +344,7 @@ static void inside_it_the_client_can_be_freed(void)
     CHECK_INT(SIO_OK, emit(client, "echo", "[1]"));
     until_called();
     settles(tasks, fds);
-    expect_calls(1);
+    EXPECT_CALLS(1);
 }
 
 /* ---- inside it ---- */
