@@ -44,10 +44,12 @@ names_file() {
 check "options names a file that it cannot read" names_file
 
 # What the first thread keeps of itself until the end of the process is "possibly lost", once.
-for program in hello ack options demo; do
+for program in hello ack options libuv "libuv --wakeup" demo; do
+    # The name of one is followed by an option.
+    # shellcheck disable=SC2086
     check "$program passes valgrind: no error, no leak" \
         valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect \
-        --errors-for-leak-kinds=definite,indirect --error-exitcode=99 "$bin/$program" "$url"
+        --errors-for-leak-kinds=definite,indirect --error-exitcode=99 "$bin/"$program "$url"
 done
 
 head -c 3000000 /dev/urandom >"$work/a \"file\" ⚡"
@@ -145,6 +147,81 @@ until_said "$work/reconnect" "trying again in"
 kill -INT "$reconnecting"
 check "it ends well while it tries again" wait "$reconnecting"
 
+# The same for programs that run an event loop, and for those that renew a token at each attempt.
+start_server "$DEMO_SERVER" --until-eof --port "$port"
+
+for mode in "" --wakeup; do
+    # Nothing, or an option.
+    # shellcheck disable=SC2086
+    libuv_said=$("$bin/libuv" $mode "$url")
+    for words in connected 'greeting ["Hello, libuv!"]' 'call 0 is answered: [0]' 'call 4 is answered: [8]' left; do
+        check "libuv${mode:+ $mode} says \"$words\"" has "$libuv_said" "$words"
+    done
+done
+
+"$bin/glib" "$url" >"$work/glib" 2>&1 7>&- 8>&- &
+looping=$!
+server_pids="$server_pids $looping"
+until_said "$work/glib" "the sum is [1]"
+until_said "$work/glib" "the sum is [2]"
+check "glib shows sums as they come" has "$(cat "$work/glib")" "connected"
+kill -INT "$looping"
+check "glib ends well at a signal" wait "$looping"
+
+mkfifo "$work/typed"
+exec 6<>"$work/typed"
+"$bin/epoll" "$url" <"$work/typed" >"$work/epoll" 2>&1 6>&- 7>&- 8>&- &
+looping=$!
+server_pids="$server_pids $looping"
+until_said "$work/epoll" "type a line"
+printf 'A "quoted" back\\slash, an é and a 🎉\nand a second line\n' >&6
+until_said "$work/epoll" 'viewer: A "quoted" back\slash, an é and a 🎉'
+until_said "$work/epoll" 'viewer: and a second line'
+check "epoll: what is typed is sent by one client and seen by the other" true
+printf 'no UTF-8: \377\n' >&6
+until_said "$work/epoll" "that is not UTF-8 text"
+stop_server
+until_said "$work/epoll" "sender: disconnected, transport "
+until_said "$work/epoll" "viewer: disconnected, transport "
+check "epoll shows that its connections are lost" kill -0 "$looping"
+start_server "$DEMO_SERVER" --until-eof --port "$port"
+until_said_times "$work/epoll" "sender: connected" 2
+until_said_times "$work/epoll" "viewer: connected" 2
+printf 'Here again.\n' >&6
+until_said "$work/epoll" "viewer: Here again."
+check "and that they are there again" kill -0 "$looping"
+printf 'The last words, without an end of line' >&6
+exec 6>&-
+check "epoll ends well at the end of its input, having left" wait "$looping"
+check "its last words were seen" has "$(cat "$work/epoll")" "viewer: The last words, without an end of line"
+no_file() {
+    if "$bin/epoll" "$url" <"$work/epoll" >"$work/no_file" 2>&1; then return 1; fi
+    has "$(cat "$work/no_file")" "standard input: "
+}
+check "epoll says that it cannot wait for a file" no_file
+
+# renews_token NAME COMMAND...: each attempt has a token of its own, also those that reach nobody.
+renews_token() {
+    name=$1
+    shift
+    "$@" "$url" 2 >"$work/$name" 2>&1 7>&- 8>&- &
+    renewing=$!
+    server_pids="$server_pids $renewing"
+    until_said "$work/$name" 'connected; the server knows [{"client":"token 1",'
+    stop_server
+    until_said "$work/$name" "it brings token 3"
+    start_server "$DEMO_SERVER" --until-eof --port "$port"
+    check "$name ends well when it has been connected twice" wait "$renewing"
+    attempts=$(times_said "$work/$name" "an attempt is due; it brings token ")
+    check "$name: there were attempts that reached nobody" [ "$attempts" -ge 3 ]
+    check "$name: the server was given the tokens of the first attempt and of the last one" same \
+        "1 1
+$attempts $attempts" "$(sed -n 's/^connected; .*"client":"token \([0-9]*\)","ticket":"[^"]*-\([0-9]*\)".*/\1 \2/p' "$work/$name")"
+}
+renews_token token "$bin/token"
+renews_token token.lua env SIO_LIBRARY="$prefix/lib/libsio.so" luajit "$top/examples-ffi/lua/token.lua"
+stop_server
+
 unreachable() {
     example=$1
     shift
@@ -157,6 +234,9 @@ check "options says that no server is there" unreachable options
 check "interrupt says that no server is there" unreachable interrupt
 check "binary says that no server is there" unreachable binary receive "$work/copy"
 check "chat says that no server is there" unreachable chat red
+check "libuv says that no server is there" unreachable libuv
+check "glib says that no server is there" unreachable glib
+check "epoll says that no server is there" unreachable epoll
 
 start_node_server
 check "hello talks with another server" has "$("$bin/hello" "$url")" 'welcome [{"sid":"'

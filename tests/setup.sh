@@ -28,6 +28,10 @@ look() {
     need pkg-config pkg-config --version
     # Without the C library's symbols valgrind may refuse to run anything.
     need "valgrind libc6-dbg" valgrind --quiet --error-exitcode=1 true
+    # The event loops that the examples are for, and LuaJIT.
+    need libuv1-dev pkg-config --exists libuv
+    need libglib2.0-dev pkg-config --exists glib-2.0
+    need luajit luajit -v
     need nodejs node --version
     need npm npm --version
     need python3 python3 --version
