@@ -1,0 +1,196 @@
+"""Between Python's values and what the library takes and gives: JSON text and byte buffers.
+
+Owns the rules of python-socketio for arguments: a tuple is several, None is none, anything else is
+one. Refuses to know what they are sent for.
+"""
+
+from __future__ import annotations
+
+import json as standard_json
+import json.encoder
+from ctypes import byref, c_size_t, string_at
+from typing import Any, Callable, List, Optional, Tuple
+
+from . import _native
+
+#: Arguments as the library takes them: the text, the array of buffers, and how many these are.
+Encoded = Tuple[Optional[bytes], Any, int]
+
+NOTHING: Encoded = (None, None, 0)
+
+_quote = json.encoder.encode_basestring
+_make_encoder = json.encoder.c_make_encoder
+_scan: Callable[[str, int], Tuple[Any, int]] = standard_json.JSONDecoder().scan_once
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+class _Found:
+    """The byte buffers of one message, in the order in which the encoder came upon them."""
+
+    __slots__ = ("buffers",)
+
+    def __init__(self) -> None:
+        self.buffers: List[bytes] = []
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            return _refuse(value)
+        # A bytes object is not copied by this.
+        self.buffers.append(bytes(value))
+        return {"_placeholder": True, "num": len(self.buffers) - 1}
+
+
+def _dumps(values: Any, default: Callable[[Any], Any]) -> str:
+    """Compact JSON text. What ``JSONEncoder.encode()`` does, without what it does anew each time."""
+    if _make_encoder is None:
+        return standard_json.dumps(
+            values, default=default, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    encode = _make_encoder(None, default, _quote, None, ":", ",", False, False, False)
+    return "".join(encode(values, 0))
+
+
+def _array(buffers: List[bytes]) -> Any:
+    array = (_native.Buffer * len(buffers))()
+    for place, buffer in zip(array, buffers):
+        place.data = buffer
+        place.len = len(buffer)
+    return array
+
+
+class Codec:
+    """Encodes and decodes with the standard library's JSON, or a module like it."""
+
+    def __init__(self, json: Any = None) -> None:
+        if json is not None and not (
+            callable(getattr(json, "dumps", None)) and callable(getattr(json, "loads", None))
+        ):
+            raise ValueError("json must be a module with the functions dumps and loads")
+        self._json = None if json is standard_json else json
+
+    def encode(self, data: Any) -> Encoded:
+        """The arguments of an event. TypeError or ValueError if they are not for JSON."""
+        if data is None:
+            return NOTHING
+        values: Any = data if isinstance(data, tuple) else (data,)
+        if not values:
+            return NOTHING
+        if self._json is not None:
+            return self._encode_otherwise(values)
+        found = _Found()
+        text = _dumps(values, found)
+        try:
+            encoded = text.encode()
+        except UnicodeEncodeError:
+            # A lone surrogate can only be sent as an escape.
+            found = _Found()
+            encoded = standard_json.dumps(
+                values, default=found, separators=(",", ":"), allow_nan=False
+            ).encode()
+        if found.buffers:
+            return encoded, _array(found.buffers), len(found.buffers)
+        return encoded, None, 0
+
+    def _encode_otherwise(self, values: Any) -> Encoded:
+        buffers: List[bytes] = []
+        plain = [_without_bytes(value, buffers) for value in values]
+        text = self._json.dumps(plain, separators=(",", ":"))
+        encoded = text if isinstance(text, bytes) else text.encode()
+        return encoded, _array(buffers) if buffers else None, len(buffers)
+
+    def auth(self, data: Any) -> Optional[bytes]:
+        """Auth data as JSON; None for none."""
+        if not data:
+            return None
+        if self._json is not None:
+            text = self._json.dumps(data, separators=(",", ":"))
+            return text if isinstance(text, bytes) else text.encode()
+        return standard_json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
+
+    def arguments(self, message: int) -> List[Any]:
+        """The arguments of a message."""
+        raw = _native.message_args(message, None)
+        # The library writes the same for each buffer that came, unless a server used escapes.
+        if (b"_placeholder" in raw or b"\\u" in raw) and (
+            count := _native.message_buffer_count(message)
+        ):
+            return self._with_buffers(raw.decode(), _buffers(message, count))
+        if self._json is None:
+            return _scan(raw.decode(), 0)[0]
+        return self._json.loads(raw.decode())
+
+    def event(self, message: int) -> List[Any]:
+        """An event as a list, its name first."""
+        length = c_size_t()
+        name = _native.message_event(message, byref(length))
+        if len(name) != length.value:
+            name = _whole_name(message)
+        return [name.decode(), *self.arguments(message)]
+
+    def reply(self, message: int) -> Any:
+        """The answer to a call: None, the one value, or a tuple of several."""
+        values = self.arguments(message)
+        if len(values) == 1:
+            return values[0]
+        return tuple(values) if values else None
+
+    def weight(self, message: int) -> int:
+        """About how many bytes a message holds."""
+        length = c_size_t()
+        _native.message_args_address(message, byref(length))
+        total = 128 + length.value
+        for index in range(_native.message_buffer_count(message)):
+            _native.message_buffer(message, index, byref(length))
+            total += length.value
+        return total
+
+    def _with_buffers(self, text: str, buffers: List[bytes]) -> List[Any]:
+        def filled(value: Any) -> Any:
+            if value.get("_placeholder") is True:
+                return buffers[value["num"]]
+            return value
+
+        if self._json is None:
+            return standard_json.JSONDecoder(object_hook=filled).decode(text)
+        return _with_bytes(self._json.loads(text), filled)
+
+
+def _whole_name(message: int) -> bytes:
+    """A name that contains a NUL."""
+    length = c_size_t()
+    address = _native.message_event_address(message, byref(length))
+    return string_at(address, length.value)
+
+
+def _buffers(message: int, count: int) -> List[bytes]:
+    length = c_size_t()
+    buffers = []
+    for index in range(count):
+        address = _native.message_buffer(message, index, byref(length))
+        buffers.append(string_at(address, length.value))
+    return buffers
+
+
+def _without_bytes(value: Any, buffers: List[bytes]) -> Any:
+    """The value with placeholders where there were bytes, for JSON modules that know no hook."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        buffers.append(bytes(value))
+        return {"_placeholder": True, "num": len(buffers) - 1}
+    if isinstance(value, (list, tuple)):
+        return [_without_bytes(item, buffers) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_bytes(item, buffers) for key, item in value.items()}
+    return value
+
+
+def _with_bytes(value: Any, filled: Callable[[Any], Any]) -> Any:
+    if isinstance(value, list):
+        return [_with_bytes(item, filled) for item in value]
+    if isinstance(value, dict):
+        value = filled(value)
+        if isinstance(value, dict):
+            return {key: _with_bytes(item, filled) for key, item in value.items()}
+    return value

@@ -1,0 +1,271 @@
+"""How threads wait for one client.
+
+A call into the library that blocks cannot be ended by Ctrl-C: the system's signal handler of Python
+only makes a note, and the handler that raises KeyboardInterrupt runs when the interpreter goes on. So
+nothing blocks inside the library. Operations are started, and what is waited for is the client's
+descriptor, by Python's own poll(), which a signal ends at once and which then runs the handlers.
+
+The descriptor says that events or results are there, not whose, and each can be taken once. So one of
+the threads that wait, the leader, polls, takes what there is, and hands it to those whose it is; the
+others sleep on a lock of their own, which a signal ends in the same way. A leader that leaves rings for
+the next. A thread that waits alone is its own leader and pays nothing for the others. There is no
+thread of our own, and nobody wakes without a cause.
+
+Events stay in the library, which knows limits for them, unless a thread that waits for a result would
+find the descriptor readable for ever; then they are moved to the inbox here, up to a limit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import select
+import threading
+import time
+from _thread import allocate_lock, get_ident
+from collections import deque
+from ctypes import byref, c_int, c_uint64, c_void_p
+from typing import Any, Callable, Deque, Dict, Optional, Set, Tuple
+
+from . import _native
+from ._handle import Handle
+
+#: How an operation ended: its status, its answer (a message to be freed, or 0), and the details if
+#: it failed.
+Outcome = Tuple[int, int, dict]
+
+#: As many bytes of events may wait here because somebody waits for a result.
+INBOX_LIMIT = 16 * 1024 * 1024
+#: While that many do, results are looked for so often. Reading is about to be paused then, and no
+#: answer comes while it is.
+CROWDED_MS = 50
+
+
+class Waiting:
+    """Receives and operates for any number of threads."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._pointer = handle.pointer
+        # Guards all below. Reentrant, for signal handlers that use the client.
+        self._mutex = threading.RLock()
+        self._leader: Optional[int] = None
+        self._poller: Any = None
+        self._receivers: Deque[Any] = deque()
+        self._operators: Dict[int, Any] = {}
+        self._inbox: Deque[Tuple[int, int]] = deque()
+        self._inbox_bytes = 0
+        self._tags = itertools.count(1)
+        self._awaited: Set[int] = set()
+        self._outcomes: Dict[int, Outcome] = {}
+        #: Changes when an outcome is put by for somebody else.
+        self._put_by = 0
+
+    def __del__(self) -> None:
+        for message, _ in self._inbox:
+            _native.message_free(message)
+        for _, reply, _ in self._outcomes.values():
+            _native.message_free(reply)
+
+    def clear(self) -> None:
+        """Drops the events that wait here."""
+        with self._mutex:
+            while self._inbox:
+                _native.message_free(self._inbox.popleft()[0])
+            self._inbox_bytes = 0
+
+    def receive(self, limit: int) -> int:
+        """The next event, 0 if none comes in time; a message to be freed. `limit` in milliseconds,
+        or FOREVER. Raises DisconnectedError at the end."""
+        with self._mutex:
+            message = self._take_event()
+            if message or not limit:
+                return message
+            if self._leader == get_ident():
+                return self._receive_within(limit)
+        deadline = None if limit < 0 else time.monotonic() + limit / 1000
+        return self._wait(self._take_event, 0, deadline) or 0
+
+    def operate(self, start: Callable[..., int], *arguments: Any) -> Outcome:
+        """Starts an operation and waits for its outcome. Whatever ends the wait otherwise ends the
+        operation too."""
+        tag = next(self._tags)
+        self._awaited.add(tag)
+        try:
+            status = start(self._pointer, *arguments, tag)
+            if status != _native.OK:
+                return status, 0, _native.error_details(self._pointer)
+            outcome = self._wait(lambda: self._take_outcome(tag), tag, None)
+            assert outcome is not None, "a wait without a limit has ended"
+            return outcome
+        finally:
+            # Also if it raised, at whatever point: a KeyboardInterrupt comes anywhere.
+            if tag in self._awaited:
+                self._abandon(tag)
+
+    def is_within(self) -> bool:
+        """Whether this is called in a signal handler that came while this thread led. Nothing can be
+        waited for by the descriptor then: the results that come are the ones that the interrupted
+        wait will look for."""
+        return self._leader == get_ident()
+
+    def _abandon(self, tag: int) -> None:
+        with self._mutex:
+            self._awaited.discard(tag)
+            outcome = self._outcomes.pop(tag, None)
+        if outcome is not None:
+            _native.message_free(outcome[1])
+        else:
+            _native.client_cancel(self._pointer, tag)
+
+    def _receive_within(self, limit: int) -> int:
+        out = c_void_p()
+        status = _native.client_receive(self._pointer, limit, byref(out))
+        if status == _native.OK:
+            return out.value or 0
+        if status == _native.TIMEOUT:
+            return 0
+        raise self._handle.error(status)
+
+    # ---- one wait ----
+
+    def _wait(self, take: Callable[[], Any], tag: int, deadline: Optional[float]) -> Any:
+        """What `take` gives as soon as it gives something, None after the deadline. `tag` is that of
+        an operation, 0 for none."""
+        me = get_ident()
+        leads = False
+        has_polled = False
+        bell: Any = None
+        try:
+            while True:
+                with self._mutex:
+                    if leads:
+                        leads = False
+                        self._leader = None
+                    if has_polled:
+                        self._take_outcomes(tag)
+                    found = take()
+                    if found:
+                        return found
+                    crowded = has_polled and tag and not self._clear_descriptor()
+                    left = -1.0
+                    if deadline is not None:
+                        left = deadline - time.monotonic()
+                        if left <= 0:
+                            return None
+                    if self._leader is None:
+                        put_by = self._put_by
+                        self._leader, leads = me, True
+                    else:
+                        bell = allocate_lock()
+                        bell.acquire()
+                        if tag:
+                            self._operators[tag] = bell
+                        else:
+                            self._receivers.append(bell)
+                has_polled = leads
+                if not leads:
+                    bell.acquire(True, left)
+                    self._forget(bell, tag)
+                    bell = None
+                elif put_by == self._put_by:
+                    if crowded:
+                        time.sleep(CROWDED_MS / 1000)
+                    else:
+                        self._poll(left)
+        finally:
+            with self._mutex:
+                if leads:
+                    self._leader = None
+                if bell is not None:
+                    self._forget(bell, tag)
+                self._ring_next()
+
+    def _poll(self, seconds: float) -> None:
+        if self._poller is None:
+            fd = _native.client_fd(self._pointer)
+            if fd < 0:
+                raise self._handle.error(fd)
+            poller = select.poll()
+            poller.register(fd, select.POLLIN)
+            self._poller = poller
+        # Rounded up, so that the deadline has passed when this says that nothing came.
+        self._poller.poll(None if seconds < 0 else int(seconds * 1000) + 1)
+
+    def _forget(self, bell: Any, tag: int) -> None:
+        with self._mutex:
+            if tag:
+                if self._operators.get(tag) is bell:
+                    del self._operators[tag]
+            elif bell in self._receivers:
+                self._receivers.remove(bell)
+
+    def _ring_next(self) -> None:
+        """Wakes whoever has something to do now. Called with the lock."""
+        if self._receivers and (self._inbox or self._leader is None):
+            self._receivers.popleft().release()
+        elif self._operators and self._leader is None:
+            self._operators.popitem()[1].release()
+
+    # ---- taking, with the lock ----
+
+    def _take_event(self) -> int:
+        if self._inbox:
+            message, weight = self._inbox.popleft()
+            self._inbox_bytes -= weight
+            return message
+        status, message = self._handle.receive()
+        if status == _native.OK:
+            return message
+        if status == _native.TIMEOUT:
+            return 0
+        raise self._handle.error(status)
+
+    def _take_outcome(self, tag: int) -> Optional[Outcome]:
+        outcome = self._outcomes.pop(tag, None)
+        if outcome is None:
+            self._take_outcomes(tag)
+            outcome = self._outcomes.pop(tag, None)
+        if outcome is not None:
+            self._awaited.discard(tag)
+        return outcome
+
+    def _take_outcomes(self, own: int) -> None:
+        """Takes the results that are there, for whomever they are."""
+        tag, status, reply = c_uint64(), c_int(), c_void_p()
+        while (
+            _native.client_result(self._pointer, 0, byref(tag), byref(status), byref(reply))
+            == _native.OK
+        ):
+            message = reply.value or 0
+            if tag.value not in self._awaited:
+                _native.message_free(message)
+                continue
+            failed = status.value != _native.OK
+            details = _native.error_details(self._pointer) if failed else {}
+            self._outcomes[tag.value] = (status.value, message, details)
+            if tag.value != own:
+                self._put_by += 1
+                bell = self._operators.pop(tag.value, None)
+                if bell is not None:
+                    bell.release()
+
+    def _clear_descriptor(self) -> bool:
+        """Moves events here, so that the descriptor tells of results only. False if too many are
+        here already."""
+        arrived = False
+        while self._inbox_bytes < INBOX_LIMIT:
+            status, message = self._handle.receive()
+            if status != _native.OK:
+                break
+            weight = self._handle.codec.weight(message)
+            self._inbox.append((message, weight))
+            self._inbox_bytes += weight
+            arrived = True
+        else:
+            return False
+        # At the end each receiver asks the library for itself.
+        wake = len(self._receivers) if status != _native.TIMEOUT else len(self._inbox)
+        if arrived or status != _native.TIMEOUT:
+            for _ in range(min(wake, len(self._receivers))):
+                self._receivers.popleft().release()
+        return True
