@@ -35,9 +35,11 @@ def platform_tag(library):
 class Bundling(build_py):
     def run(self):
         super().run()
+        folder = os.path.join(self.build_lib, "sio", "_lib")
+        # Of an earlier build.
+        shutil.rmtree(folder, ignore_errors=True)
         if BUNDLE:
-            folder = os.path.join(self.build_lib, "sio", "_lib")
-            os.makedirs(folder, exist_ok=True)
+            os.makedirs(folder)
             shutil.copyfile(BUNDLE, os.path.join(folder, NAME))
 
 
