@@ -6,6 +6,7 @@ Refuses to know how to wait.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import logging
 import weakref
@@ -31,6 +32,7 @@ _keys = itertools.count(1)
 # library may be inside it.
 _prepared: "weakref.WeakValueDictionary[int, Handle]" = weakref.WeakValueDictionary()
 _loggers: Dict[int, Any] = {}
+_handles: "weakref.WeakSet[Handle]" = weakref.WeakSet()
 
 
 class Handle:
@@ -56,6 +58,9 @@ class Handle:
         self.skip = False
         self._key = next(_keys)
         self._finalizer = weakref.finalize(self, _free, pointer, self._key, reader)
+        # At the interpreter's end other threads may still be using it, see _silence().
+        self._finalizer.atexit = False
+        _handles.add(self)
         for name, value in options.items():
             self.set(name, value)
         if logger is not None:
@@ -122,10 +127,6 @@ class Handle:
 
     def transport(self) -> str:
         return _native.client_transport(self.pointer).decode()
-
-    def free(self) -> None:
-        """Frees the client now; nothing may be called after."""
-        self._finalizer()
 
     def _check(self, status: int) -> None:
         if status != _native.OK:
@@ -207,14 +208,19 @@ def take_reply(codec: Codec, message: int) -> Any:
         _native.message_free(message)
 
 
-# How long a client that takes leave when the interpreter ends may go on with that, in milliseconds.
+# How long a client that is taking leave when it is freed, or when the interpreter ends, may go on with
+# that, in milliseconds.
 _LEAVING_MS = 500
+
+
+def _leave(pointer: int) -> None:
+    if _native.client_state(pointer) == _native.STATE_CLOSING:
+        _native.client_disconnect(pointer, _LEAVING_MS)
 
 
 def _free(pointer: int, key: int, reader: Optional[Reader]) -> None:
     def free() -> None:
-        if _native.client_state(pointer) == _native.STATE_CLOSING:
-            _native.client_disconnect(pointer, _LEAVING_MS)
+        _leave(pointer)
         _native.client_free(pointer)
         _loggers.pop(key, None)
 
@@ -222,6 +228,16 @@ def _free(pointer: int, key: int, reader: Optional[Reader]) -> None:
         free()
     else:
         reader.stop_and(free)
+
+
+@atexit.register
+def _silence() -> None:
+    """Makes sure that no thread of the library calls Python any more. The clients themselves end with
+    the process: a daemon thread may be about to use one."""
+    for handle in list(_handles):
+        _leave(handle.pointer)
+        _native.client_set_prepare(handle.pointer, _native.PREPARE_FN(), None)
+        _native.client_set_log(handle.pointer, _native.LOG_ERROR, _native.LOG_FN(), None)
 
 
 @_native.PREPARE_FN

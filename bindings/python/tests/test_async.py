@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import random
+import socket
 import threading
 import time
 import unittest
@@ -133,14 +134,14 @@ class Async(unittest.IsolatedAsyncioTestCase):
             return None
 
     async def test_a_cancelled_connect_leaves_nothing(self):
-        silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         client = sio.AsyncSimpleClient()
         for _ in range(3):
             with self.assertRaises(asyncio.TimeoutError):
                 await asyncio.wait_for(client.connect(url), 0.05)
             self.assertIsNone(client.sid)
-        silent.close()
         await client.connect(shared().url)
         self.assertEqual(await client.call("add", (2, 3)), 5)
         disconnecting = asyncio.create_task(client.disconnect())
@@ -153,14 +154,14 @@ class Async(unittest.IsolatedAsyncioTestCase):
         await client.disconnect()
 
     async def test_connect_gives_up_in_time(self):
-        silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         client = sio.AsyncSimpleClient()
         begun = time.monotonic()
         with self.assertRaises(sio.exceptions.ConnectionError):
             await client.connect(url, wait_timeout=0.2)
         self.assertLess(time.monotonic() - begun, 2)
-        silent.close()
 
     async def test_many_tasks_at_once(self):
         client = await self.connected()
@@ -275,11 +276,6 @@ class Async(unittest.IsolatedAsyncioTestCase):
         self.assertIn("no ticket now", logs.output[0])
 
     async def test_a_client_that_nobody_holds_is_freed(self):
-        client = await self.connected(auth=lambda: None)
-        reader = client._waiting._reader
-        gone = weakref.ref(client)
-        client.cycle = client
-        self._asyncioRunner if hasattr(self, "_asyncioRunner") else None
         other = sio.AsyncSimpleClient()
         await other.connect(shared().url, auth=lambda: None)
         other.cycle = other
