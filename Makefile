@@ -10,6 +10,10 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 # Where `make server` listens.
 PORT ?= 5000
+# What `make python-wheel` runs, hands on to pip, and where the wheel goes.
+PYTHON ?= python3
+PIP_OPTIONS ?=
+WHEELS ?= $(TARGET_DIR)/python
 # Which of the long tests `make soak` runs, such as "restarts node runs=20"; all, if it is empty.
 PART ?=
 
@@ -44,7 +48,8 @@ SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find src -name '*.
 DEMO_SERVER := $(TARGET_DIR)/debug/examples/demo_server
 DEMO := $(LIBRARY)/demo
 
-.PHONY: all help demo server test setup soak install uninstall header fmt clippy clean need-cargo
+.PHONY: all help demo server test setup soak install uninstall python-wheel header fmt clippy \
+    clean need-cargo
 .NOTPARALLEL:
 
 all: need-cargo
@@ -68,6 +73,7 @@ help:
 	@echo "make soak       runs the long tests, which are no part of make test (PART= for some of them)"
 	@echo "make install    installs under $(PREFIX) (PREFIX= LIBDIR= INCLUDEDIR= DESTDIR=)"
 	@echo "make uninstall  removes what make install with the same variables installed"
+	@echo "make python-wheel  builds a Python wheel with the library in it, into $(WHEELS) (PYTHON= WHEELS=)"
 	@echo "make header     writes include/sio.h anew from the doc comments in src/ffi"
 	@echo "make fmt        formats the Rust sources; make clippy checks them"
 	@echo "make clean      removes what was built"
@@ -133,6 +139,12 @@ uninstall:
 # Linux's loader finds a library in the system's folders by a cache, which only root can renew.
 REFRESH_LOADER = PATH="$$PATH:/sbin:/usr/sbin"; if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && \
     [ "$$(uname -s)" = Linux ] && command -v ldconfig >/dev/null; then ldconfig || true; fi
+
+# The library goes into the package by SIO_BUNDLE, see bindings/python/setup.py.
+python-wheel: $(BUILT)
+	@SIO_BUNDLE="$(ABSOLUTE_LIBRARY)/$(SHARED_MAJOR)" $(PYTHON) -m pip wheel --no-deps \
+	    --disable-pip-version-check $(PIP_OPTIONS) --wheel-dir "$(WHEELS)" bindings/python
+	@echo "sio: the wheel is in $(WHEELS)"
 
 header: need-cargo
 	@echo "sio: writing include/sio.h"

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
 MAKE=${MAKE:-make}
-STEPS=9
+STEPS=10
 
 output=$(mktemp "${TMPDIR:-/tmp}/sio-test.XXXXXX")
 trap 'rm -f "$output" "$output.status"' EXIT
@@ -38,6 +38,7 @@ step "library" "$MAKE" --no-print-directory all
 step "install" sh tests/install.sh
 step "examples in C" sh tests/examples.sh
 step "programs of the README" sh tests/readme.sh
+step "Python package" sh tests/python.sh
 step "demo" sh tests/demo.sh
 
 # Both cargo ("test result: ok. 5 passed; 0 failed; 0 ignored") and the scripts ("install: 5 passed, 0

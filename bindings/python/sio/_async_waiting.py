@@ -43,6 +43,8 @@ class AsyncWaiting:
     """Receives and operates for any number of tasks. Belongs to one event loop at a time."""
 
     def __init__(self, options: Options, codec: Codec, logger: Optional[logging.Logger]) -> None:
+        self._inbox: Deque[Tuple[int, int]] = deque()
+        self._inbox_bytes = 0
         self._reader = Reader()
         self.handle = Handle(options, codec, logger, self._reader)
         self._codec = codec
@@ -54,8 +56,6 @@ class AsyncWaiting:
         #: Connects and disconnects that were cancelled and have not come to an end yet.
         self._ending: Set[int] = set()
         self._room: Deque["asyncio.Future[None]"] = deque()
-        self._inbox: Deque[Tuple[int, int]] = deque()
-        self._inbox_bytes = 0
         self._crowded: Optional[asyncio.TimerHandle] = None
         self._tags = itertools.count(1)
         self._asks_attempts = False

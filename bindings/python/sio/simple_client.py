@@ -244,7 +244,7 @@ class SimpleClient:
         """
         message = self._waiting.receive(_native.milliseconds(timeout))
         if not message:
-            raise exceptions.TimeoutError()
+            raise exceptions.TimeoutError("no event came in time")
         return take_event(self._codec, message)
 
     def disconnect(self) -> None:

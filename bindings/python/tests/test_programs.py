@@ -3,9 +3,12 @@ servers, says the same."""
 
 import concurrent.futures
 import glob
+import json
 import os
+import queue
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -13,21 +16,38 @@ from servers import HERE, said, shared
 
 PROGRAMS = sorted(glob.glob(os.path.join(HERE, "programs", "*.py")))
 KINDS = ("node", "asyncio", "threaded")
-#: So many at once: they wait more than they compute.
-PARALLEL = 4
+PACKAGES = ("socketio", "sio")
+#: So many programs at once with each package: they wait more than they compute.
+PARALLEL = 3
 
 
-def run(package, program, url):
-    """What the program says, and how it ends."""
-    done = subprocess.run(
-        [sys.executable, os.path.join(HERE, "as_socketio.py"), package, program, url],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )
-    return done.stdout, done.returncode, done.stderr
+class Runner:
+    """A process that runs programs with one of the packages, one after another."""
+
+    def __init__(self, package, folder):
+        self.package = package
+        self.files = [tempfile.mktemp(dir=folder) for _ in range(2)]
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, "as_socketio.py"), package],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        )
+
+    def run(self, program, url):
+        """What the program says, its exit status, and its errors."""
+        self.process.stdin.write(json.dumps([program, url, *self.files]) + "\n")
+        self.process.stdin.flush()
+        status = int(self.process.stdout.readline())
+        output, errors = (open(path, encoding="utf-8", errors="replace") for path in self.files)
+        with output, errors:
+            return output.read(), status, errors.read()
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 class Programs(unittest.TestCase):
@@ -36,10 +56,26 @@ class Programs(unittest.TestCase):
 
     def test_say_the_same_with_either_package(self):
         urls = {kind: shared(kind).url for kind in KINDS}
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        idle = {package: queue.Queue() for package in PACKAGES}
+        for package in PACKAGES:
+            for _ in range(PARALLEL):
+                runner = Runner(package, folder.name)
+                self.addCleanup(runner.stop)
+                idle[package].put(runner)
+
+        def run(package, program, url):
+            runner = idle[package].get()
+            try:
+                return runner.run(program, url)
+            finally:
+                idle[package].put(runner)
+
         begun = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+        with concurrent.futures.ThreadPoolExecutor(PARALLEL * len(PACKAGES)) as pool:
             runs = [
-                (program, kind, *(pool.submit(run, package, program, urls[kind]) for package in ("socketio", "sio")))
+                (program, kind, *(pool.submit(run, package, program, urls[kind]) for package in PACKAGES))
                 for program in PROGRAMS
                 for kind in KINDS
             ]
