@@ -22,13 +22,13 @@ from typing import Any, Callable, Deque, Dict, Optional, Set, Tuple
 
 from . import _native
 from ._codec import Codec
-from ._handle import Handle, logger_of, take_reply
-from ._options import Options, Target
+from ._handle import Handle, logger_of
+from ._options import Options
 from ._reader import Reader
 
 #: How an operation ended: its status, the value that a call was answered with (or the exception that
 #: taking it raised), and the details if it failed.
-Outcome = Tuple[int, Any, dict]
+Outcome = Tuple[int, Any, Dict[str, Any]]
 
 #: As many bytes of events may wait here because somebody waits for a result.
 INBOX_LIMIT = 16 * 1024 * 1024
@@ -37,6 +37,11 @@ INBOX_LIMIT = 16 * 1024 * 1024
 CROWDED = 0.05
 #: So many events are moved in one turn of the loop.
 BATCH = 256
+
+
+_OK = _native.OK
+_TIMEOUT = _native.TIMEOUT
+_receive = _native.client_receive
 
 
 class AsyncWaiting:
@@ -78,13 +83,15 @@ class AsyncWaiting:
             if self._crowded is not None and self._inbox_bytes < INBOX_LIMIT:
                 self._watch_again()
             return message
+        out = c_void_p()
         while True:
-            status, message = self.handle.receive()
-            if status == _native.OK:
+            status = _receive(self._pointer, 0, byref(out))
+            if status == _OK:
+                message = out.value or 0
                 if self._asks_attempts and self._is_attempt(message):
                     continue
                 return message
-            if status == _native.TIMEOUT:
+            if status == _TIMEOUT:
                 return 0
             raise self.handle.error(status)
 
@@ -149,11 +156,13 @@ class AsyncWaiting:
             _native.message_free(self._inbox.popleft()[0])
         self._inbox_bytes = 0
 
-    def set_target(self, target: Target) -> None:
-        """Where the next attempts go; its functions are asked again at each but the first."""
-        self.handle.target, self.handle.skip = target, True
-        self._asks_attempts = target.has_functions()
-        self.handle.set("report_attempts", "1" if self._asks_attempts else "0")
+    def ask_attempts(self, wanted: bool) -> None:
+        """Whether the target's functions are asked at each attempt from the second on."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            self._preparing = None
+        self._asks_attempts = wanted
+        self.handle.set("report_attempts", "1" if wanted else "0")
 
     # ---- the loop ----
 
@@ -196,10 +205,11 @@ class AsyncWaiting:
 
     def ready(self) -> None:
         """What the loop calls when the descriptor is readable."""
-        self._take_outcomes()
-        if self._receivers or self._pending or self._ending or self._asks_attempts:
+        if self._pending or self._receivers or self._ending or self._asks_attempts:
+            self._take_outcomes()
             self._take_events()
         else:
+            # It would be readable for ever. Whoever waits next watches again.
             self._reader.stop()
 
     def _take_outcomes(self) -> None:
@@ -226,7 +236,7 @@ class AsyncWaiting:
         if not message:
             return None
         try:
-            return take_reply(self._codec, message)
+            return self._codec.take_reply(message)
         except Exception as error:
             return error
 
@@ -298,7 +308,7 @@ class AsyncWaiting:
             if target is not None:
                 url = await value_of(target.url)
                 headers = await value_of(target.headers)
-                self.handle.set_target(url, headers, await value_of(target.auth))
+                self.handle.set_target(target, (url, headers, await value_of(target.auth)))
         except Exception:
             logger_of(self.handle).exception(
                 "a function given to connect() failed; the attempt goes where the last one went"

@@ -20,7 +20,12 @@ NOTHING: Encoded = (None, None, 0)
 
 _quote = json.encoder.encode_basestring
 _make_encoder = json.encoder.c_make_encoder
-_scan: Callable[[str, int], Tuple[Any, int]] = standard_json.JSONDecoder().scan_once
+# Unlike decode() it looks for no white space around, of which there is none.
+_scan: Any = getattr(standard_json.JSONDecoder(), "scan_once")
+
+_event = _native.message_event
+_args = _native.message_args
+_free = _native.message_free
 
 
 def _refuse(value: Any) -> Any:
@@ -69,7 +74,7 @@ class Codec:
             callable(getattr(json, "dumps", None)) and callable(getattr(json, "loads", None))
         ):
             raise ValueError("json must be a module with the functions dumps and loads")
-        self._json = None if json is standard_json else json
+        self._json: Any = None if json is standard_json else json
 
     def encode(self, data: Any) -> Encoded:
         """The arguments of an event. TypeError or ValueError if they are not for JSON."""
@@ -110,9 +115,9 @@ class Codec:
             return text if isinstance(text, bytes) else text.encode()
         return standard_json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
 
-    def arguments(self, message: int) -> List[Any]:
+    def arguments(self, message: int) -> Any:
         """The arguments of a message."""
-        raw = _native.message_args(message, None)
+        raw = _args(message, None)
         # The library writes the same for each buffer that came, unless a server used escapes.
         if (b"_placeholder" in raw or b"\\u" in raw) and (
             count := _native.message_buffer_count(message)
@@ -122,17 +127,23 @@ class Codec:
             return _scan(raw.decode(), 0)[0]
         return self._json.loads(raw.decode())
 
-    def event(self, message: int) -> List[Any]:
-        """An event as a list, its name first."""
-        length = c_size_t()
-        name = _native.message_event(message, byref(length))
-        if len(name) != length.value:
-            name = _whole_name(message)
-        return [name.decode(), *self.arguments(message)]
+    def take_event(self, message: int) -> List[Any]:
+        """An event as a list, its name first. Frees the message."""
+        try:
+            length = c_size_t()
+            name = _event(message, byref(length))
+            if len(name) != length.value:
+                name = _whole_name(message)
+            return [name.decode(), *self.arguments(message)]
+        finally:
+            _free(message)
 
-    def reply(self, message: int) -> Any:
-        """The answer to a call: None, the one value, or a tuple of several."""
-        values = self.arguments(message)
+    def take_reply(self, message: int) -> Any:
+        """The answer to a call: None, the one value, or a tuple of several. Frees the message."""
+        try:
+            values = self.arguments(message)
+        finally:
+            _free(message)
         if len(values) == 1:
             return values[0]
         return tuple(values) if values else None
@@ -147,7 +158,7 @@ class Codec:
             total += length.value
         return total
 
-    def _with_buffers(self, text: str, buffers: List[bytes]) -> List[Any]:
+    def _with_buffers(self, text: str, buffers: List[bytes]) -> Any:
         def filled(value: Any) -> Any:
             if value.get("_placeholder") is True:
                 return buffers[value["num"]]

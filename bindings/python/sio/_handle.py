@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import logging
+import threading
 import weakref
 from ctypes import byref, c_void_p
 from typing import Any, Dict, List, Optional, Tuple
@@ -38,7 +39,18 @@ _handles: "weakref.WeakSet[Handle]" = weakref.WeakSet()
 class Handle:
     """A pointer to a client, its codec, and its settings. Any thread may use it."""
 
-    __slots__ = ("pointer", "codec", "namespace", "target", "skip", "_key", "_finalizer", "__weakref__")
+    __slots__ = (
+        "pointer",
+        "codec",
+        "namespace",
+        "target",
+        "skip",
+        "_aim",
+        "_asks_prepare",
+        "_key",
+        "_finalizer",
+        "__weakref__",
+    )
 
     def __init__(
         self,
@@ -56,6 +68,9 @@ class Handle:
         self.target: Optional[Target] = None
         #: Whether the next attempt has been prepared already.
         self.skip = False
+        # Guards the target: functions of an earlier connect() may still be running.
+        self._aim = threading.Lock()
+        self._asks_prepare = False
         self._key = next(_keys)
         self._finalizer = weakref.finalize(self, _free, pointer, self._key, reader)
         # At the interpreter's end other threads may still be using it, see _silence().
@@ -72,16 +87,32 @@ class Handle:
         text = None if value is None else _text(f"the option {option}", value).encode()
         self._check(_native.client_set(self.pointer, option.encode(), text))
 
-    def ask_prepare(self, wanted: bool) -> None:
-        """Whether the library is to ask the target's functions before each attempt, on a thread of
-        its own."""
-        if wanted:
+    def ask_prepare(self) -> None:
+        """Has the library ask the target's functions before each attempt, on a thread of its own. It
+        goes on with that: to take it back would be to wait for a function that is running."""
+        if not self._asks_prepare:
             _prepared[self._key] = self
-        function = _prepare_function if wanted else _native.PREPARE_FN()
-        self._check(_native.client_set_prepare(self.pointer, function, self._key))
+            self._check(_native.client_set_prepare(self.pointer, _prepare_function, self._key))
+            self._asks_prepare = True
 
-    def set_target(self, url: Any, headers: Any, auth: Any) -> None:
-        """Where the attempts from now on go."""
+    def set_target(self, target: Target, values: Tuple[Any, Any, Any]) -> None:
+        """Where the attempts from now on go, unless connect() was given another target meanwhile."""
+        with self._aim:
+            if self.target is target:
+                self._set_values(*values)
+
+    def set_first_target(self, target: Target, values: Tuple[Any, Any, Any]) -> None:
+        """The same for connect() itself: what is wrong is a ConnectionError, as in python-socketio."""
+        with self._aim:
+            self.target, self.skip = target, True
+            try:
+                self._set_values(*values)
+            except ValueError as error:
+                raise _with_details(
+                    exceptions.ConnectionError(str(error)), _native.INVALID, {}
+                ) from error
+
+    def _set_values(self, url: Any, headers: Any, auth: Any) -> None:
         pairs = checked_headers(headers)
         encoded = self.codec.auth(auth)
         pointer = self.pointer
@@ -90,15 +121,6 @@ class Handle:
         _native.client_set_header(pointer, None, None)
         for name, value in pairs:
             self._check(_native.client_set_header(pointer, name, value))
-
-    def set_first_target(self, url: Any, headers: Any, auth: Any) -> None:
-        """The same for connect() itself: what is wrong is a ConnectionError, as in python-socketio."""
-        try:
-            self.set_target(url, headers, auth)
-        except ValueError as error:
-            raise _with_details(
-                exceptions.ConnectionError(str(error)), _native.INVALID, {}
-            ) from error
 
     def set_connection(self, namespace: Any, path: Any, transports: str, wait_timeout: Any) -> None:
         """The settings of connect() that stay the same at each attempt."""
@@ -115,18 +137,22 @@ class Handle:
         return status, out.value or 0
 
     def state(self) -> int:
-        return _native.client_state(self.pointer)
+        return int(_native.client_state(self.pointer))
 
     def is_connected(self) -> bool:
         """True while there is a connection, or one is being made again."""
         state = self.state()
         return state == _native.STATE_CONNECTED or state == _native.STATE_RECONNECTING
 
+    def is_busy(self) -> bool:
+        """The same, or the first connection is being made."""
+        return self.state() == _native.STATE_CONNECTING or self.is_connected()
+
     def sid(self) -> Optional[str]:
         return _native.copied(_native.client_sid, self.pointer) or None
 
     def transport(self) -> str:
-        return _native.client_transport(self.pointer).decode()
+        return str(_native.client_transport(self.pointer), "ascii")
 
     def _check(self, status: int) -> None:
         if status != _native.OK:
@@ -136,7 +162,7 @@ class Handle:
         """The exception for a status that an operation ended with."""
         return error_for(status, _native.error_details(self.pointer))
 
-    def connect_error(self, status: int, details: dict) -> Exception:
+    def connect_error(self, status: int, details: Dict[str, Any]) -> Exception:
         """The exception for a status that connect ended with."""
         if status == _native.STATE:
             # Connecting on another thread, or after a fork.
@@ -152,7 +178,7 @@ class Handle:
         return _with_details(exceptions.ConnectionError(text), status, details)
 
 
-def error_for(status: int, details: dict) -> Exception:
+def error_for(status: int, details: Dict[str, Any]) -> Exception:
     """The exception for a status, with what is known of it."""
     reason = _reason(status, details)
     if status == _native.DISCONNECTED:
@@ -166,17 +192,17 @@ def error_for(status: int, details: dict) -> Exception:
     return _with_details(exceptions.SocketIOError(reason), status, details)
 
 
-def _with_details(error: exceptions.SocketIOError, status: int, details: dict) -> Exception:
+def _with_details(error: exceptions.SocketIOError, status: int, details: Dict[str, Any]) -> Exception:
     error.status = status
     error.details = details
     return error
 
 
-def _reason(status: int, details: dict) -> str:
+def _reason(status: int, details: Dict[str, Any]) -> str:
     # The text may be of another thread's failure; the status is this one's own.
     if details.get("status") == status and details.get("text"):
-        return details["text"]
-    return _native.status_text(status).decode()
+        return str(details["text"])
+    return str(_native.status_text(status), "utf-8")
 
 
 def _text(name: str, value: Any) -> str:
@@ -190,22 +216,6 @@ def _text(name: str, value: Any) -> str:
 def checked_event(event: Any) -> bytes:
     """An event's name for the library."""
     return _text("an event's name", event).encode()
-
-
-def take_event(codec: Codec, message: int) -> List[Any]:
-    """An event as a list; frees the message."""
-    try:
-        return codec.event(message)
-    finally:
-        _native.message_free(message)
-
-
-def take_reply(codec: Codec, message: int) -> Any:
-    """The answer to a call; frees the message."""
-    try:
-        return codec.reply(message)
-    finally:
-        _native.message_free(message)
 
 
 # How long a client that is taking leave when it is freed, or when the interpreter ends, may go on with
@@ -243,13 +253,14 @@ def _silence() -> None:
 @_native.PREPARE_FN
 def _prepare_function(key: Optional[int], _client: Optional[int]) -> int:
     handle = _prepared.get(key or 0)
-    if handle is None or handle.target is None:
+    target = handle.target if handle is not None else None
+    if handle is None or target is None or not target.has_functions():
         return 0
     if handle.skip:
         handle.skip = False
         return 0
     try:
-        handle.set_target(*values_of(handle.target))
+        handle.set_target(target, values_of(target))
     except Exception:
         logger_of(handle).exception("no attempt to connect: a function given to connect() failed")
         return -1

@@ -25,8 +25,11 @@ def look_after(handle: Handle) -> None:
     """Makes the client leave at SIGINT. Sets the handler if this is the main thread, once."""
     global _previous
     _handles.add(handle)
-    if _previous is None and threading.current_thread() is threading.main_thread():
-        _previous = signal.signal(signal.SIGINT, _handle_sigint) or signal.SIG_DFL
+    if _previous is not None or threading.current_thread() is not threading.main_thread():
+        return
+    # A process that ignores it, or handles it without Python, goes on with that.
+    if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
+        _previous = signal.signal(signal.SIGINT, _handle_sigint)
 
 
 def _handle_sigint(number: int, frame: Any) -> Any:

@@ -31,13 +31,19 @@ from ._handle import Handle
 
 #: How an operation ended: its status, its answer (a message to be freed, or 0), and the details if
 #: it failed.
-Outcome = Tuple[int, int, dict]
+Outcome = Tuple[int, int, Dict[str, Any]]
 
 #: As many bytes of events may wait here because somebody waits for a result.
 INBOX_LIMIT = 16 * 1024 * 1024
 #: While that many do, results are looked for so often. Reading is about to be paused then, and no
 #: answer comes while it is.
 CROWDED_MS = 50
+FULL_MS = 20
+
+
+_OK = _native.OK
+_TIMEOUT = _native.TIMEOUT
+_receive = _native.client_receive
 
 
 class Waiting:
@@ -92,9 +98,14 @@ class Waiting:
         self._awaited.add(tag)
         try:
             status = start(self._pointer, *arguments, tag)
+            while status == _native.FULL:
+                # As much as may wait is waiting already, and threads are held up. Rare and busy, so
+                # that looking again now and then is not idle.
+                time.sleep(FULL_MS / 1000)
+                status = start(self._pointer, *arguments, tag)
             if status != _native.OK:
                 return status, 0, _native.error_details(self._pointer)
-            outcome = self._wait(lambda: self._take_outcome(tag), tag, None)
+            outcome: Optional[Outcome] = self._wait(lambda: self._take_outcome(tag), tag, None)
             assert outcome is not None, "a wait without a limit has ended"
             return outcome
         finally:
@@ -213,10 +224,11 @@ class Waiting:
             message, weight = self._inbox.popleft()
             self._inbox_bytes -= weight
             return message
-        status, message = self._handle.receive()
-        if status == _native.OK:
-            return message
-        if status == _native.TIMEOUT:
+        out = c_void_p()
+        status = _receive(self._pointer, 0, byref(out))
+        if status == _OK:
+            return out.value or 0
+        if status == _TIMEOUT:
             return 0
         raise self._handle.error(status)
 

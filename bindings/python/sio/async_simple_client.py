@@ -8,7 +8,7 @@ from typing import Any, Awaitable, Callable, List, Mapping, Optional, Type, Unio
 from . import _native, exceptions
 from ._async_waiting import AsyncWaiting, value_of
 from ._codec import Codec
-from ._handle import Handle, checked_event, error_for, take_event
+from ._handle import Handle, checked_event, error_for
 from ._options import Target, chosen_logger, client_options, transport_names
 
 _OK = _native.OK
@@ -69,6 +69,7 @@ class AsyncSimpleClient:
         )
         self._handle: Handle = self._waiting.handle
         self._pointer = self._handle.pointer
+        self._connecting = False
 
     @property
     def namespace(self) -> str:
@@ -126,8 +127,27 @@ class AsyncSimpleClient:
         ConnectionError says why there is no connection, and what the server said. RuntimeError if
         there is one already, ValueError and TypeError for arguments that cannot be.
         """
-        if self.connected:
+        handle = self._handle
+        if self._connecting or handle.is_busy():
             raise RuntimeError("Already connected")
+        self._connecting = True
+        try:
+            await self._connect(
+                url, headers, auth, transports, namespace, socketio_path, wait_timeout
+            )
+        finally:
+            self._connecting = False
+
+    async def _connect(
+        self,
+        url: Any,
+        headers: Any,
+        auth: Any,
+        transports: Any,
+        namespace: Any,
+        socketio_path: Any,
+        wait_timeout: Any,
+    ) -> None:
         transport_list = transport_names(transports)
         target = Target(url, headers, auth)
         values = [await value_of(url), await value_of(headers)]
@@ -137,10 +157,12 @@ class AsyncSimpleClient:
             # As in python-socketio, where it is asked for within the connection.
             raise exceptions.ConnectionError(f"Connect handler failed: {error}") from error
         handle = self._handle
+        if handle.state() == _native.STATE_CLOSING:
+            await self.disconnect()
         await self._waiting.prepare_connect()
         handle.set_connection(namespace, socketio_path, transport_list, wait_timeout)
-        handle.set_first_target(*values)
-        self._waiting.set_target(target)
+        handle.set_first_target(target, (values[0], values[1], values[2]))
+        self._waiting.ask_attempts(target.has_functions())
         status, _, details = await self._waiting.operate(
             _native.client_connect_start, None, _native.milliseconds(wait_timeout)
         )
@@ -213,7 +235,7 @@ class AsyncSimpleClient:
         message = waiting.take_event() or await waiting.receive(timeout)
         if not message:
             raise exceptions.TimeoutError("no event came in time")
-        return take_event(self._codec, message)
+        return self._codec.take_event(message)
 
     async def disconnect(self) -> None:
         """Sends what was emitted, takes leave of the server and closes the connection, within 10

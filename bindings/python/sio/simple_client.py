@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from ctypes import byref, c_void_p
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Type, Union
+from typing import Any, Callable, List, Mapping, Optional, Type, Union
 
 from . import _native, exceptions
 from ._codec import Codec
-from ._handle import (
-    Handle,
-    checked_event,
-    error_for,
-    take_event,
-    take_reply,
-    values_of,
-)
+from ._handle import Handle, checked_event, error_for, values_of
 from ._options import Target, chosen_logger, client_options, transport_names
 from ._sigint import look_after
 from ._waiting import Outcome, Waiting
@@ -152,17 +145,19 @@ class SimpleClient:
         ConnectionError says why there is no connection, and what the server said. RuntimeError if
         there is one already, ValueError and TypeError for arguments that cannot be.
         """
-        if self.connected:
+        handle = self._handle
+        if handle.is_busy():
             raise RuntimeError("Already connected")
         transport_list = transport_names(transports)
-        handle = self._handle
         target = Target(url, headers, auth)
         values = values_of(target)
+        if handle.state() == _native.STATE_CLOSING:
+            self.disconnect()
         self._waiting.clear()
         handle.set_connection(namespace, socketio_path, transport_list, wait_timeout)
-        handle.set_first_target(*values)
-        handle.target, handle.skip = target, True
-        handle.ask_prepare(target.has_functions())
+        handle.set_first_target(target, values)
+        if target.has_functions():
+            handle.ask_prepare()
         limit = _native.milliseconds(wait_timeout)
         if self._waiting.is_within():
             status = _native.client_connect(self._pointer, None, limit)
@@ -190,16 +185,16 @@ class SimpleClient:
             self._emit_later(status, name, args, buffers, count)
 
     def _emit_later(self, status: int, *arguments: Any) -> None:
-        details: Dict[str, Any] = {}
         if status == _native.TIMEOUT and not self._waiting.is_within():
             status, _, details = self._waiting.operate(
                 _native.client_emit_start, *arguments, _native.FOREVER
             )
-        # Too much is waiting to be started already, or a signal handler interrupted a wait.
-        while status in (_native.TIMEOUT, _native.FULL):
-            status = _native.client_emit(self._pointer, *arguments, 50)
+        else:
+            if status == _native.TIMEOUT:
+                status = _native.client_emit(self._pointer, *arguments, _native.FOREVER)
+            details = _native.error_details(self._pointer)
         if status != _OK:
-            raise error_for(status, details or _native.error_details(self._pointer))
+            raise error_for(status, details)
 
     def call(self, event: str, data: Any = None, timeout: Optional[float] = 60) -> Any:
         """Sends an event and waits for the server's answer.
@@ -225,7 +220,7 @@ class SimpleClient:
         status, reply, details = outcome
         if status != _OK:
             raise error_for(status, details)
-        return take_reply(self._codec, reply)
+        return self._codec.take_reply(reply)
 
     def _call_within(self, *arguments: Any) -> Outcome:
         out = c_void_p()
@@ -245,7 +240,7 @@ class SimpleClient:
         message = self._waiting.receive(_native.milliseconds(timeout))
         if not message:
             raise exceptions.TimeoutError("no event came in time")
-        return take_event(self._codec, message)
+        return self._codec.take_event(message)
 
     def disconnect(self) -> None:
         """Sends what was emitted, takes leave of the server and closes the connection, within 10

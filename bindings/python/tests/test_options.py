@@ -147,7 +147,7 @@ class Honoured(unittest.TestCase):
             self.assertEqual(client.call("add", (2, 3)), 5)
 
     def test_a_logger_gets_the_librarys_lines(self):
-        for kind, name in ((sio.SimpleClient, "logger"), (sio.SimpleClient, "engineio_logger")):
+        for name in ("logger", "engineio_logger"):
             logger = logging.getLogger(f"of the test {name}")
             logger.setLevel(logging.DEBUG)
             logger.propagate = False
@@ -155,14 +155,11 @@ class Honoured(unittest.TestCase):
             handler = logging.Handler()
             handler.emit = lambda record: lines.append(record)
             logger.addHandler(handler)
-            with kind(**{name: logger}) as client:
+            with sio.SimpleClient(**{name: logger}) as client:
                 client.connect(shared().url)
                 client.call("add", (1, 1))
             self.assertGreater(len(lines), 3)
             self.assertIn(logging.INFO, {line.levelno for line in lines})
-            count = len(lines)
-            del client
-            self.assertEqual(len(lines), count)
 
     def test_a_loggers_level_counts(self):
         logger = logging.getLogger("of errors only")
