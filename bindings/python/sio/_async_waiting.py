@@ -244,6 +244,7 @@ class AsyncWaiting:
         """Moves events to the inbox: one for each that waits to receive, and all of them if the
         descriptor has to tell of more than events."""
         everything = self._pending or self._ending or self._asks_attempts
+        out = c_void_p()
         for _ in range(BATCH):
             if len(self._inbox) >= len(self._receivers) and not everything:
                 break
@@ -252,13 +253,14 @@ class AsyncWaiting:
                 loop = self._loop()
                 self._crowded = loop.call_later(CROWDED, _look_again, weakref.ref(self))
                 break
-            status, message = self.handle.receive()
-            if status == _native.TIMEOUT:
+            status = _receive(self._pointer, 0, byref(out))
+            if status == _TIMEOUT:
                 break
-            if status != _native.OK:
+            if status != _OK:
                 # The end: each asks for itself.
                 self._wake_receivers(len(self._receivers))
                 return
+            message = out.value or 0
             if self._asks_attempts and self._is_attempt(message):
                 continue
             weight = self._codec.weight(message) if everything else 0

@@ -11,7 +11,6 @@ import itertools
 import logging
 import threading
 import weakref
-from ctypes import byref, c_void_p
 from typing import Any, Dict, List, Optional, Tuple
 
 from . import _native, exceptions
@@ -129,12 +128,6 @@ class Handle:
         self.set("path", _text("socketio_path", path))
         self.set("transports", transports)
         self.set("attempt_timeout_ms", str(attempt_timeout(wait_timeout)))
-
-    def receive(self) -> Tuple[int, int]:
-        """The status, and the next event if there is one now: a message to be freed."""
-        out = c_void_p()
-        status = _native.client_receive(self.pointer, 0, byref(out))
-        return status, out.value or 0
 
     def state(self) -> int:
         return int(_native.client_state(self.pointer))

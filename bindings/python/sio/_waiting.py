@@ -11,6 +11,10 @@ others sleep on a lock of their own, which a signal ends in the same way. A lead
 the next. A thread that waits alone is its own leader and pays nothing for the others. There is no
 thread of our own, and nobody wakes without a cause.
 
+What a signal's handler raises may come after any call that the main thread makes here. So what has been
+taken from the library is put where it belongs before anything else is called, and a leader gives up its
+place before it does anything that could be interrupted again.
+
 Events stay in the library, which knows limits for them, unless a thread that waits for a result would
 find the descriptor readable for ever; then they are moved to the inbox here, up to a limit.
 """
@@ -44,6 +48,7 @@ FULL_MS = 20
 _OK = _native.OK
 _TIMEOUT = _native.TIMEOUT
 _receive = _native.client_receive
+_result = _native.client_result
 
 
 class Waiting:
@@ -184,12 +189,9 @@ class Waiting:
                     else:
                         self._poll(left)
         finally:
-            with self._mutex:
-                if leads:
-                    self._leader = None
-                if bell is not None:
-                    self._forget(bell, tag)
-                self._ring_next()
+            if leads:
+                self._leader = None
+            self._leave(bell, tag)
 
     def _poll(self, seconds: float) -> None:
         if self._poller is None:
@@ -202,6 +204,21 @@ class Waiting:
         # Rounded up, so that the deadline has passed when this says that nothing came.
         self._poller.poll(None if seconds < 0 else int(seconds * 1000) + 1)
 
+    def _leave(self, bell: Any, tag: int) -> None:
+        """Lets others go on, whatever signals come meanwhile."""
+        interrupted: Optional[BaseException] = None
+        for _ in range(3):
+            try:
+                with self._mutex:
+                    if bell is not None:
+                        self._forget(bell, tag)
+                    self._ring_next()
+                break
+            except BaseException as error:
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
+
     def _forget(self, bell: Any, tag: int) -> None:
         with self._mutex:
             if tag:
@@ -212,10 +229,22 @@ class Waiting:
 
     def _ring_next(self) -> None:
         """Wakes whoever has something to do now. Called with the lock."""
+        self._ring_ready()
         if self._receivers and (self._inbox or self._leader is None):
-            self._receivers.popleft().release()
+            self._ring_receivers(1)
         elif self._operators and self._leader is None:
-            self._operators.popitem()[1].release()
+            _ring(next(iter(self._operators.values())))
+
+    def _ring_ready(self) -> None:
+        """Wakes those whose outcome is there. They take their bells away themselves."""
+        for tag, bell in self._operators.items():
+            if tag in self._outcomes:
+                _ring(bell)
+
+    def _ring_receivers(self, count: int) -> None:
+        for _ in range(min(count, len(self._receivers))):
+            _ring(self._receivers[0])
+            self._receivers.popleft()
 
     # ---- taking, with the lock ----
 
@@ -225,7 +254,12 @@ class Waiting:
             self._inbox_bytes -= weight
             return message
         out = c_void_p()
-        status = _receive(self._pointer, 0, byref(out))
+        try:
+            status = _receive(self._pointer, 0, byref(out))
+        except BaseException:
+            if out.value:
+                self._inbox.appendleft((out.value, 0))
+            raise
         if status == _OK:
             return out.value or 0
         if status == _TIMEOUT:
@@ -244,40 +278,57 @@ class Waiting:
     def _take_outcomes(self, own: int) -> None:
         """Takes the results that are there, for whomever they are."""
         tag, status, reply = c_uint64(), c_int(), c_void_p()
-        while (
-            _native.client_result(self._pointer, 0, byref(tag), byref(status), byref(reply))
-            == _native.OK
-        ):
-            message = reply.value or 0
+        outputs = byref(tag), byref(status), byref(reply)
+        for_others = False
+        while True:
+            tag.value = 0
+            try:
+                found = _result(self._pointer, 0, *outputs) == _OK
+            finally:
+                if tag.value in self._awaited:
+                    self._outcomes[tag.value] = status.value, reply.value or 0, {}
+            if not found:
+                break
             if tag.value not in self._awaited:
-                _native.message_free(message)
+                _native.message_free(reply.value)
                 continue
-            failed = status.value != _native.OK
-            details = _native.error_details(self._pointer) if failed else {}
-            self._outcomes[tag.value] = (status.value, message, details)
+            if status.value != _OK:
+                details = _native.error_details(self._pointer)
+                self._outcomes[tag.value] = status.value, 0, details
             if tag.value != own:
                 self._put_by += 1
-                bell = self._operators.pop(tag.value, None)
-                if bell is not None:
-                    bell.release()
+                for_others = True
+        if for_others:
+            self._ring_ready()
 
     def _clear_descriptor(self) -> bool:
         """Moves events here, so that the descriptor tells of results only. False if too many are
         here already."""
         arrived = False
         while self._inbox_bytes < INBOX_LIMIT:
-            status, message = self._handle.receive()
-            if status != _native.OK:
+            out = c_void_p()
+            try:
+                status = _receive(self._pointer, 0, byref(out))
+            finally:
+                if out.value:
+                    self._inbox.append((out.value, 0))
+            if status != _OK:
                 break
+            message = out.value or 0
             weight = self._handle.codec.weight(message)
-            self._inbox.append((message, weight))
+            self._inbox[-1] = message, weight
             self._inbox_bytes += weight
             arrived = True
         else:
             return False
         # At the end each receiver asks the library for itself.
-        wake = len(self._receivers) if status != _native.TIMEOUT else len(self._inbox)
-        if arrived or status != _native.TIMEOUT:
-            for _ in range(min(wake, len(self._receivers))):
-                self._receivers.popleft().release()
+        if status != _TIMEOUT:
+            self._ring_receivers(len(self._receivers))
+        elif arrived:
+            self._ring_receivers(len(self._inbox))
         return True
+
+
+def _ring(bell: Any) -> None:
+    if bell.locked():
+        bell.release()

@@ -1,6 +1,7 @@
 """Ctrl-C and other signals end what the main thread waits for, and nothing else."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -195,6 +196,77 @@ class Signals(unittest.TestCase):
         for thread in threads:
             thread.join(10)
         self.assertEqual(answers, [800] * 3)
+
+    def test_signals_at_random_moments_break_nothing(self):
+        """They come while the main thread is busy as well as while it waits; other threads use the
+        same client, and what is theirs is neither lost nor held up."""
+        self.connect()
+        chance = random.Random(5)
+        stop = threading.Event()
+        interrupted = 0
+        counts = [0, 0]
+        errors = []
+
+        def work(index):
+            try:
+                while not stop.is_set():
+                    if self.client.call("add", (counts[index], 1), timeout=20) != counts[index] + 1:
+                        raise AssertionError("not its own answer")
+                    counts[index] += 1
+            except BaseException as error:
+                errors.append(error)
+
+        def send():
+            while not stop.is_set():
+                time.sleep(chance.random() * 0.01)
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        class Interrupt(BaseException):
+            pass
+
+        armed = False
+
+        def handler(number, frame):
+            nonlocal armed
+            if armed:
+                # The next comes when this one has been dealt with.
+                armed = False
+                raise Interrupt
+
+        self.handle(signal.SIGUSR1, handler)
+        threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
+        threads.append(threading.Thread(target=send))
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
+            try:
+                armed = True
+                kind = chance.randrange(3)
+                if kind == 0:
+                    self.client.call("add", (1, 1), timeout=20)
+                elif kind == 1:
+                    self.client.receive(timeout=0.005)
+                else:
+                    self.client.emit("echo", "more")
+                armed = False
+            except Interrupt:
+                interrupted += 1
+            except sio.exceptions.TimeoutError:
+                armed = False
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+            self.assertFalse(thread.is_alive())
+        self.assertEqual(errors, [])
+        self.assertGreater(interrupted, 100)
+        self.assertGreater(min(counts), 100)
+        self.assertEqual(self.client.call("add", (2, 3)), 5)
+        self.client.emit("last")
+        while self.client.receive(timeout=5)[0] != "last":
+            pass
+        self.assertIsNone(self.client._waiting._leader)
+        self.assertEqual(self.client._waiting._awaited, set())
 
     def test_waiting_costs_nothing(self):
         """Also while unread events would keep the descriptor readable."""
