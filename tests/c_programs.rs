@@ -101,8 +101,7 @@ fn run(name: &str, servers: Servers, mode: Mode) {
         }
     };
     urls.extend(others.iter().map(Scripted::url));
-    let fast =
-        matches!(servers, Servers::SilentDeafAndFast).then(|| Server::of(Kind::Oxide));
+    let fast = matches!(servers, Servers::SilentDeafAndFast).then(|| Server::of(Kind::Oxide));
     urls.extend(fast.iter().map(Server::url));
     if name == "dlopen" {
         urls.push(folder().join("libsio.so.0").display().to_string());
