@@ -45,6 +45,8 @@ fn restarts(table: &mut Table, kind: Kind) {
     let lives = CARRIAGES.map(|carriage| Life::start(carriage, &server.url(), &DELAYS, true));
     let mut times: [Vec<Duration>; 3] = Default::default();
     let mut upgrades = Upgrades { probes: true, due: 0, seen: 0 };
+    // A kill amid the very first upgrade would leave a session that does not probe.
+    upgrades.look(&lives, 0);
     let mut complete = 0;
     let mut wrong = None;
     let (mut early, mut late) = (Used::default(), Used::default());
