@@ -9,6 +9,8 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::sync::thread_local;
+
 /// Marks this thread as inside a callback until the guard is dropped. Guards may nest.
 #[must_use = "the mark is gone with the guard"]
 pub fn enter() -> Guard {
@@ -42,18 +44,4 @@ thread_local! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_is_inside_until_the_last_guard_is_gone() {
-        assert!(!inside());
-        let outer = enter();
-        let inner = enter();
-        drop(inner);
-        assert!(inside());
-        std::thread::spawn(|| assert!(!inside())).join().unwrap();
-        drop(outer);
-        assert!(!inside());
-    }
-}
+mod tests;

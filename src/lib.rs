@@ -28,6 +28,7 @@
 //! | [`transport`] | Engine.IO packets <-> websocket frames or HTTP bodies | Socket.IO |
 //! | [`net`], [`url`] | one `dial` for both transports: names, TCP, TLS; HTTP requests, headers, cookies | Engine.IO |
 //! | [`driver`] | the client's thread: a tokio current-thread runtime, one loop of links, timer and orders | what to do: it asks the session |
+//! | [`sync`] | what threads meet by; the models of `tests/loom` put their own in its place | everything else |
 //! | [`sys`] | all that differs by system | everything else |
 
 pub mod callback;
@@ -51,6 +52,7 @@ pub mod prepare;
 pub mod ready;
 pub mod session;
 pub mod sleepers;
+pub mod sync;
 pub mod sys;
 pub mod transport;
 pub mod turnstile;
