@@ -58,7 +58,8 @@ impl Turnstile {
 
     #[inline]
     fn leave(&self) {
-        let mut state = self.state.load(Ordering::Relaxed);
+        // Who sees that somebody waits has to see the sleeper too.
+        let mut state = self.state.load(Ordering::Acquire);
         loop {
             if state == CALL | CLOSING {
                 // Nobody enters any more, so this is the last one.
