@@ -161,16 +161,18 @@ impl Client {
         let sending = checked.sending();
         let deadline = timeout.deadline();
         let call = Call::waited_for(driver::now());
+        let mut tried = false;
         let sent = self.shared.wait(Queue::Room, timeout, |core, effects, next| {
             let outgoing = Outgoing { id: Some(core.session.next_call()), ..sending.outgoing };
             let sending = Sending { outgoing, buffers: sending.buffers };
+            let slept = std::mem::replace(&mut tried, true);
             match core.may_send(&sending, next) {
                 // It would only be sent to time out at once.
                 MaySend::Yes { .. } if timeout.is_zero() => None,
                 MaySend::Yes { .. } if crate::callback::inside() => {
                     Some(Err(Box::new(in_callback("call"))))
                 }
-                MaySend::Yes { .. } if self.shared.take_interrupt(core, effects) => {
+                MaySend::Yes { .. } if self.shared.take_interrupt(slept, core, effects) => {
                     Some(Err(Box::new(Failure::new(Status::Interrupted, ""))))
                 }
                 MaySend::Yes { connected } => {

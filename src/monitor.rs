@@ -183,6 +183,8 @@ impl Shared {
                 Some(Err(Stop::Freed))
             } else if let Some(result) = attempt(&mut core, &mut effects, next) {
                 Some(Ok(result))
+            } else if place.as_ref().is_some_and(|place| place.is_at_its_last_try()) {
+                Some(Err(Stop::Interrupted))
             } else if timeout.is_zero()
                 || deadline.get_or_insert_with(|| timeout.deadline()).has_passed()
             {
@@ -198,7 +200,7 @@ impl Shared {
                 effects.run(self);
                 self.start_driver().map_err(Stop::Denied)?;
                 continue;
-            } else if self.take_interrupt(&mut core, &mut effects) {
+            } else if self.take_interrupt(place.is_some(), &mut core, &mut effects) {
                 Some(Err(Stop::Interrupted))
             } else {
                 None
@@ -223,10 +225,11 @@ impl Shared {
     }
 
     /// Takes an interrupt that came while nobody was blocked; one that was meant for sleepers
-    /// whom the driver has not told yet is passed on to them.
-    pub fn take_interrupt(&self, core: &mut Core, effects: &mut Effects<'_>) -> bool {
+    /// whom the driver has not told yet is passed on to them. With `slept` this thread is one of
+    /// those, and has been woken for nothing meanwhile.
+    pub fn take_interrupt(&self, slept: bool, core: &mut Core, effects: &mut Effects<'_>) -> bool {
         self.interrupt.swap(false, Ordering::SeqCst)
-            && !core.sleepers.interrupt_everybody(&mut effects.wakes)
+            && (!core.sleepers.interrupt_everybody(&mut effects.wakes) || slept)
     }
 
     /// Interrupts; callable from a signal handler, since it takes no lock.
@@ -234,7 +237,7 @@ impl Shared {
         if self.generation != sys::generation() {
             return;
         }
-        self.interrupt.store(true, Ordering::SeqCst);
+        self.interrupt.swap(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if let Some(signal) = self.signal.get() {
             signal.raise();

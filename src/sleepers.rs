@@ -87,6 +87,7 @@ const MOMENT: Duration = Duration::from_micros(50);
 const WAITING: u8 = 0;
 const WOKEN: u8 = 1;
 const INTERRUPTED: u8 = 2;
+const LAST_TRY: u8 = 3;
 
 /// The parking place of one waiting thread, or of an operation that was started: for that one
 /// nobody sleeps, and being woken means that the driver tries it again.
@@ -140,6 +141,11 @@ impl Place {
         self.state.load(Ordering::Acquire) == INTERRUPTED
     }
 
+    /// Whether an interrupt came after it had been woken: if that was for nothing, the wait has ended.
+    pub fn is_at_its_last_try(&self) -> bool {
+        self.state.load(Ordering::Acquire) == LAST_TRY
+    }
+
     /// Sleeps until the place is woken or interrupted, or the deadline passes.
     pub fn sleep(&self, deadline: Deadline) {
         while self.state.load(Ordering::Acquire) == WAITING {
@@ -175,7 +181,11 @@ impl Place {
     }
 
     fn settle(&self, state: u8) -> bool {
-        self.state.compare_exchange(WAITING, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.change(WAITING, state)
+    }
+
+    fn change(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -306,7 +316,15 @@ impl Sleepers {
         for place in &woken[before..] {
             place.state.store(INTERRUPTED, Ordering::Release);
         }
-        woken.len() > before
+        let reached = woken.len() > before;
+        if reached {
+            // Whoever waits for the link and has been woken may find that it was for nothing. If
+            // nobody else was blocked, it finds the interrupt by itself then.
+            let links = self.queues[Queue::Link as usize].iter();
+            let links = links.filter(|place| !place.is_started());
+            links.for_each(|place| _ = place.change(WOKEN, LAST_TRY));
+        }
+        reached
     }
 }
 

@@ -24,11 +24,13 @@ impl Client {
         if crate::callback::inside() {
             return Err(self.fail(in_callback("connect")));
         }
-        let unless_interrupted =
-            |core: &mut Core, fx: &mut Effects<'_>| match self.shared.take_interrupt(core, fx) {
-                true => Err(interrupted_connect()),
-                false => Ok(()),
-            };
+        let unless_interrupted = |core: &mut Core, fx: &mut Effects<'_>| match self
+            .shared
+            .take_interrupt(false, core, fx)
+        {
+            true => Err(interrupted_connect()),
+            false => Ok(()),
+        };
         let connecting =
             self.begin_connect(unless_interrupted, |_, connecting, _| Ok(connecting))?;
         match self.shared.wait(Queue::Link, timeout, |core, _, _| connecting.attempt(core)) {
