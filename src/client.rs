@@ -85,17 +85,11 @@ impl Client {
         if !self.is_ours() {
             return Err(self.denied(Denied::Forked));
         }
-        let given = function.is_some();
-        self.shared.ready.set(function).map_err(|failure| self.fail(failure))?;
+        let setting = self.shared.ready.set(function).map_err(|failure| self.fail(failure))?;
         // It is called now if something can be taken already. Another thread may have set another
         // one meanwhile, which counts then. A client that a defect has made unusable says so with
         // the next call.
-        let _ = self.shared.with(|core, _| {
-            let waking = self.shared.ready.has_function();
-            if given || !waking {
-                core.readiness.wake(waking);
-            }
-        });
+        let _ = self.shared.with(|core, _| core.readiness.wake(setting));
         Ok(())
     }
 

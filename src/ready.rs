@@ -24,7 +24,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use crate::callback;
 use crate::error::{Failure, Status};
 use crate::gate::Gate;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::sys::Signal;
 
@@ -45,8 +45,17 @@ pub struct Takeable {
 pub struct Due {
     /// The level has changed.
     pub level: bool,
-    /// The function is to be called.
-    pub wakeup: bool,
+    /// The function of this setting is to be called.
+    pub wakeup: Option<u64>,
+}
+
+/// That the program has set the function, or has removed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// How many there have been.
+    number: u64,
+    /// There is a function.
+    waking: bool,
 }
 
 /// What the program knows; guarded by the client's lock.
@@ -54,8 +63,8 @@ pub struct Due {
 pub struct Readiness {
     /// Somebody has asked for the descriptor.
     watched: bool,
-    /// There is a function.
-    waking: bool,
+    /// The last that is known here.
+    setting: Setting,
     /// Since the function was called last, the program has been told that there is nothing to take.
     events_drained: bool,
     results_drained: bool,
@@ -86,7 +95,7 @@ impl Readiness {
     /// Whether anybody has to be told anything.
     #[inline]
     pub fn is_asked_for(&self) -> bool {
-        self.watched || self.waking
+        self.watched || self.setting.waking
     }
 
     /// The descriptor is asked for.
@@ -94,11 +103,14 @@ impl Readiness {
         self.watched = true;
     }
 
-    /// There is a function now, or none. A new one has been told nothing yet.
-    pub fn wake(&mut self, waking: bool) {
-        self.waking = waking;
-        self.events_drained = true;
-        self.results_drained = true;
+    /// There is a function now, or none. A new one has been told nothing yet. Of several threads that
+    /// set it the last may come here first.
+    pub fn wake(&mut self, setting: Setting) {
+        if setting.number > self.setting.number {
+            self.setting = setting;
+            self.events_drained = true;
+            self.results_drained = true;
+        }
     }
 
     /// A receive found nothing; this is what the other queue has.
@@ -129,10 +141,10 @@ impl Readiness {
         }
         // What came to a queue after it had been emptied, while the other was being emptied, is told
         // when that is done.
-        if self.waking && level && self.events_drained && self.results_drained {
+        if self.setting.waking && level && self.events_drained && self.results_drained {
             self.events_drained = false;
             self.results_drained = false;
-            due.wakeup = true;
+            due.wakeup = Some(self.setting.number);
         }
         due
     }
@@ -144,8 +156,8 @@ pub struct Ready {
     level: Arc<Level>,
     descriptor: Mutex<Option<Signal>>,
     waker: Mutex<Waker>,
-    /// The function is to be called; the thread inside the gate sees to it.
-    due: AtomicBool,
+    /// The function of this setting is to be called, 0 for none; the thread inside the gate sees to it.
+    due: AtomicU64,
     /// Inside is the thread that calls the function, for the length of one call.
     gate: Gate,
 }
@@ -153,8 +165,16 @@ pub struct Ready {
 #[derive(Default)]
 struct Waker {
     function: Option<Arc<Function>>,
+    /// How often it has been set or removed.
+    settings: u64,
     /// The client is being freed: nothing is called any more.
     closed: bool,
+}
+
+impl Waker {
+    fn function_of(&self, setting: u64) -> Option<Arc<Function>> {
+        self.function.clone().filter(|_| self.settings == setting)
+    }
 }
 
 impl Ready {
@@ -190,18 +210,20 @@ impl Ready {
         let version = self.level.wanted.load(Ordering::Acquire);
         self.level.wanted.store(version | 1, Ordering::Release);
         self.show();
-        self.call();
+        let setting = self.lock_waker().settings;
+        self.call(setting);
     }
 
-    /// Sets the function in place of an earlier one; `None` removes it.
+    /// Sets the function in place of an earlier one; `None` removes it. What this gives is for
+    /// [`Readiness::wake`].
     ///
     /// When this returns the earlier function is no longer running and will not be called again.
     /// Called from inside that function it takes effect when the function returns.
     ///
     /// [`Status::State`]: the earlier function is running on another thread, and this one, being
     /// inside some callback, must not wait for it. Nothing has changed then.
-    pub fn set(&self, function: Option<Function>) -> Result<(), Failure> {
-        let (running, earlier) = {
+    pub fn set(&self, function: Option<Function>) -> Result<Setting, Failure> {
+        let (running, earlier, setting) = {
             let mut waker = self.lock_waker();
             let running = self.gate.visit().filter(|visit| !visit.is_mine());
             if running.is_some() && callback::inside() {
@@ -212,19 +234,16 @@ impl Ready {
                 ));
             }
             let function = function.filter(|_| !waker.closed).map(Arc::new);
-            (running, std::mem::replace(&mut waker.function, function))
+            waker.settings += 1;
+            let setting = Setting { number: waker.settings, waking: function.is_some() };
+            (running, std::mem::replace(&mut waker.function, function), setting)
         };
         // What a function owns may do anything as it goes, so it goes without the lock.
         drop(earlier);
         if let Some(visit) = running {
             self.gate.wait_for_end(visit);
         }
-        Ok(())
-    }
-
-    /// Whether there is a function.
-    pub fn has_function(&self) -> bool {
-        self.lock_waker().function.is_some()
+        Ok(setting)
     }
 
     /// Removes the function for good, without waiting for it.
@@ -249,21 +268,21 @@ impl Ready {
         self.gate.visit().is_some_and(|visit| visit.is_mine())
     }
 
-    /// Calls the function; nothing may be locked. If another thread is calling it, that one calls
-    /// it once more.
-    pub fn call(&self) {
-        self.due.store(true, Ordering::SeqCst);
+    /// Calls the function of this setting; nothing may be locked. If another thread is calling it, that
+    /// one calls it once more. One that has been set since is not called for what was due to its
+    /// predecessor: it is told by itself.
+    pub fn call(&self, setting: u64) {
+        self.due.fetch_max(setting, Ordering::SeqCst);
         // What came while this thread was inside, and whose thread left because of that, is seen
         // when it looks again after leaving.
-        while self.due.load(Ordering::SeqCst) {
+        while self.due.load(Ordering::SeqCst) != 0 {
             let Some(_pass) = self.gate.try_enter() else { return };
-            if self.due.swap(false, Ordering::SeqCst) {
-                let function = self.lock_waker().function.clone();
-                if let Some(function) = function {
-                    let inside = callback::enter();
-                    function();
-                    drop(inside);
-                }
+            let due = self.due.swap(0, Ordering::SeqCst);
+            let function = self.lock_waker().function_of(due);
+            if let Some(function) = function {
+                let inside = callback::enter();
+                function();
+                drop(inside);
             }
         }
     }

@@ -93,8 +93,8 @@ impl<'a> Effects<'a> {
             shared.log.write(level, line);
         }
         // Last, because the program's function may do anything.
-        if self.ready.wakeup {
-            shared.ready.call();
+        if let Some(setting) = self.ready.wakeup {
+            shared.ready.call(setting);
         }
     }
 }
