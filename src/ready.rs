@@ -317,3 +317,6 @@ impl fmt::Debug for Ready {
         f.debug_struct("Ready").field("level", &self.level).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
