@@ -15,6 +15,9 @@
 mod common;
 #[path = "../../tests/interop/content.rs"]
 mod content;
+#[path = "../../tests/interop/epoll.rs"]
+#[allow(dead_code)]
+mod epoll;
 #[path = "../../tests/interop/harness.rs"]
 mod harness;
 #[path = "../../tests/interop/process.rs"]
@@ -34,6 +37,7 @@ mod silence;
 mod table;
 mod threads;
 mod upgrade;
+mod wakes;
 mod watch;
 mod ways;
 
@@ -46,7 +50,7 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     // Those that look at the memory come first.
     ("cycles", cycles::run),
     ("mixed", mixed::run),
@@ -58,6 +62,7 @@ const PARTS: [Part; 10] = [
     ("upgrade", upgrade::run),
     ("leave", leave::run),
     ("threads", threads::run),
+    ("wakes", wakes::run),
 ];
 
 fn main() -> ExitCode {

@@ -131,7 +131,7 @@ impl Desk {
     /// What poll() says of the descriptor.
     fn is_readable(&self) -> bool {
         let descriptor = self.shared.ready.lock_descriptor();
-        descriptor.signal.as_ref().is_some_and(|signal| sys::is_readable(signal.as_fd()))
+        descriptor.as_ref().is_some_and(|signal| sys::is_readable(signal.as_fd()))
     }
 
     /// What can be taken, by what the tests know.
@@ -368,22 +368,33 @@ enum Seen {
     Set,
     Removed,
     Call,
-    NoEvents,
-    NoResults,
+    /// A receive found nothing, and whether there were results then.
+    NoEvents {
+        results: bool,
+    },
+    NoResults {
+        events: bool,
+    },
 }
 
-/// A call is due if the program has a function that has been told nothing yet, or has been told since
-/// the last call that there is nothing: of events for an event, of either for a result.
+/// A call is due if there is something, and the program has a function that has been told nothing yet,
+/// or has been told since the last call that both queues are empty; one that is need not be asked.
 fn is_due(seen: &[Seen], now: Takeable) -> bool {
     let since =
         seen.iter().rposition(|seen| matches!(seen, Seen::Set | Seen::Removed | Seen::Call));
     let Some(since) = since else { return false };
-    let told = |what| seen[since..].contains(&what);
+    let told = |what: fn(&Seen) -> bool| seen[since..].iter().any(what);
+    let something = now.events || now.results;
     match seen[since] {
-        Seen::Set => now.events || now.results,
+        Seen::Set => something,
         Seen::Call => {
-            now.events && told(Seen::NoEvents)
-                || now.results && (told(Seen::NoEvents) || told(Seen::NoResults))
+            something
+                && told(|seen| {
+                    matches!(seen, Seen::NoEvents { .. } | Seen::NoResults { events: false })
+                })
+                && told(|seen| {
+                    matches!(seen, Seen::NoResults { .. } | Seen::NoEvents { results: false })
+                })
         }
         _ => false,
     }
@@ -401,17 +412,18 @@ proptest! {
         let (mut seen, mut watched) = (Vec::new(), false);
         for step in steps {
             let before = calls.load(Ordering::Relaxed);
+            let Takeable { events, results } = desk.takeable();
             match step {
                 Step::PushEvent => desk.push_event(),
                 Step::PushResult => desk.push_result(),
                 Step::Receive => {
                     if desk.receive() != Found::Something {
-                        seen.push(Seen::NoEvents);
+                        seen.push(Seen::NoEvents { results });
                     }
                 }
                 Step::Result => {
                     if desk.result() == Found::Nothing {
-                        seen.push(Seen::NoResults);
+                        seen.push(Seen::NoResults { events });
                     }
                 }
                 Step::End => desk.end(),

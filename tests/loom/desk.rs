@@ -19,13 +19,33 @@ pub struct Core {
     /// The connection has ended, and no receive has said so.
     pub end: bool,
     readiness: Readiness,
-    /// How often the program has been told that there is nothing to take.
-    pub nothings: u32,
+    /// Since the wakeup function was called last, the program has been told that nothing is there.
+    told: Told,
 }
 
+/// Of which queue; one that is empty need not be asked once the other has been.
+#[derive(Clone, Copy)]
+struct Told {
+    events: bool,
+    results: bool,
+}
+
+const ALL_TOLD: Told = Told { events: true, results: true };
+
 impl Core {
+    /// The function is being called: whether the program has been told that both are empty.
+    pub fn begin_call(&mut self) -> bool {
+        let Told { events, results } =
+            std::mem::replace(&mut self.told, Told { events: false, results: false });
+        events && results
+    }
+
+    fn has_events(&self) -> bool {
+        self.events > 0 || self.end
+    }
+
     fn takeable(&self) -> Takeable {
-        Takeable { events: self.events > 0 || self.end, results: self.results > 0 }
+        Takeable { events: self.has_events(), results: self.results > 0 }
     }
 }
 
@@ -33,7 +53,7 @@ impl Desk {
     pub fn new() -> Arc<Self> {
         let ready = Ready::default();
         let readiness = Readiness::of(&ready);
-        let core = Core { events: 0, results: 0, end: false, readiness, nothings: 0 };
+        let core = Core { events: 0, results: 0, end: false, readiness, told: ALL_TOLD };
         Arc::new(Desk { core: Mutex::new(core), ready })
     }
 
@@ -77,8 +97,9 @@ impl Desk {
                 core.events -= 1;
                 return true;
             }
-            core.readiness.no_events();
-            core.nothings += 1;
+            let results = core.results > 0;
+            core.readiness.no_events(results);
+            core.told = Told { events: true, results: core.told.results || !results };
             std::mem::take(&mut core.end)
         })
     }
@@ -89,8 +110,9 @@ impl Desk {
                 core.results -= 1;
                 return true;
             }
-            core.readiness.no_results();
-            core.nothings += 1;
+            let events = core.has_events();
+            core.readiness.no_results(events);
+            core.told = Told { events: core.told.events || !events, results: true };
             false
         })
     }
