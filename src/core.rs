@@ -267,7 +267,7 @@ impl Core {
         let text = match self.inbox.is_full() {
             true => {
                 "the answer could not arrive in time: the receive queue is full and reading is \
-                 paused; receive what is waiting"
+                 paused; receive what is waiting, and take results"
             }
             false => {
                 "the answer could not arrive in time: more answers of ours wait to be sent than \

@@ -198,7 +198,15 @@ impl Shared {
                 effects.ready = core.what_is_ready();
                 drop(core);
                 effects.run(self);
-                self.start_driver().map_err(Stop::Denied)?;
+                if let Err(denied) = self.start_driver() {
+                    if let Some(place) = &place {
+                        let _ = self.with(|core, effects| {
+                            core.sleepers.leave(queue, place);
+                            core.pass_on(queue, effects);
+                        });
+                    }
+                    return Err(Stop::Denied(denied));
+                }
                 continue;
             } else if self.take_interrupt(place.is_some(), &mut core, &mut effects) {
                 Some(Err(Stop::Interrupted))
@@ -250,8 +258,11 @@ impl Shared {
             return Ok(());
         }
         self.with(|core, effects| {
-            if core.sleepers.interrupt_everybody(&mut effects.wakes) {
-                self.interrupt.store(false, Ordering::SeqCst);
+            // Somebody may have taken it since it was looked at.
+            if self.interrupt.swap(false, Ordering::SeqCst)
+                && !core.sleepers.interrupt_everybody(&mut effects.wakes)
+            {
+                self.interrupt.swap(true, Ordering::SeqCst);
             }
         })
     }
@@ -281,9 +292,26 @@ impl Shared {
     pub fn driver_ended(&self, os_error: i32) {
         self.driver_error.store(os_error, Ordering::Release);
         self.running.store(false, Ordering::Release);
-        // Nobody else tries what was started; the connection has ended, so that all of it is over.
-        let _ = self.with(|core, effects| core.run_started(driver::now(), effects));
+        // Nobody else tries what was started, and what was begun since ends as well.
+        let _ = self.with(|core, effects| {
+            let now = driver::now();
+            if core.check_idle().is_err() {
+                core.give_up(Denied::System(os_error).failure(), now, effects);
+            }
+            core.run_started(now, effects);
+        });
         self.wake_everybody();
+    }
+
+    /// Whether the client's thread runs. To be asked under the lock: whatever is begun there is
+    /// then seen by it, or ended with it.
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Why it does not run any more.
+    pub fn driver_failure(&self) -> Failure {
+        self.take_driver_error().unwrap_or(Denied::System(0)).failure()
     }
 
     fn take_driver_error(&self) -> Option<Denied> {
@@ -332,10 +360,18 @@ impl Shared {
         // Whoever interrupts sets the flag and then looks for the signal; whoever waits does the
         // reverse. Fences on both sides keep the two from missing each other.
         fence(Ordering::SeqCst);
-        *thread =
-            Some(sys::spawn_quiet("sio", move || driver::main(this, runtime)).map_err(refused)?);
+        // Before it runs, since it may end at once and say so.
         self.running.store(true, Ordering::Release);
-        Ok(())
+        match sys::spawn_quiet("sio", move || driver::main(this, runtime)) {
+            Ok(started) => {
+                *thread = Some(started);
+                Ok(())
+            }
+            Err(error) => {
+                self.running.store(false, Ordering::Release);
+                Err(refused(error))
+            }
+        }
     }
 
     /// Ends everything: all who wait return, the driver's thread has ended when this returns.

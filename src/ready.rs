@@ -25,7 +25,7 @@ use crate::callback;
 use crate::error::{Failure, Status};
 use crate::gate::Gate;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::sys::Signal;
 
 /// The program's function.
@@ -154,7 +154,9 @@ impl Readiness {
 #[derive(Default)]
 pub struct Ready {
     level: Arc<Level>,
-    descriptor: Mutex<Option<Signal>>,
+    descriptor: OnceLock<Signal>,
+    /// Orders those who make, raise, clear and close the descriptor.
+    showing: Mutex<()>,
     waker: Mutex<Waker>,
     /// The function of this setting is to be called, 0 for none; the thread inside the gate sees to it.
     due: AtomicU64,
@@ -180,19 +182,20 @@ impl Waker {
 impl Ready {
     /// The number of the descriptor, which is made when it is first asked for.
     pub fn descriptor(&self) -> io::Result<RawFd> {
-        let mut descriptor = self.lock_descriptor();
-        if descriptor.is_none() {
-            *descriptor = Some(Signal::new()?);
+        let _showing = self.lock_showing();
+        if self.descriptor.get().is_none() {
+            // Nobody else sets it meanwhile.
+            let _ = self.descriptor.set(Signal::new()?);
         }
-        Ok(descriptor.as_ref().map_or(-1, AsRawFd::as_raw_fd))
+        Ok(self.descriptor.get().map_or(-1, AsRawFd::as_raw_fd))
     }
 
     /// Brings the descriptor up to date.
     pub fn show(&self) {
-        let descriptor = self.lock_descriptor();
+        let _showing = self.lock_showing();
         let wanted = self.level.wanted.load(Ordering::Acquire);
         let shown = self.level.shown.load(Ordering::Relaxed);
-        if let Some(signal) = &*descriptor {
+        if let Some(signal) = self.descriptor.get() {
             match (is_ready(shown), is_ready(wanted)) {
                 (false, true) => signal.raise(),
                 (true, false) => signal.clear(),
@@ -289,22 +292,21 @@ impl Ready {
 
     /// Closes the descriptor with the client; messages may live on.
     pub fn close(&self) {
-        *self.lock_descriptor() = None;
+        let _showing = self.lock_showing();
+        self.abandon();
     }
 
     /// In a child process: closes the descriptor, which is the parent's as well, and touches it no
-    /// more. The lock may be held for ever by a thread that exists only in the parent.
+    /// more. Takes no lock, since a thread that exists only in the parent may hold it for ever.
     pub fn abandon(&self) {
-        if let Ok(mut descriptor) = self.descriptor.try_lock()
-            && let Some(signal) = descriptor.take()
-        {
+        if let Some(signal) = self.descriptor.get() {
             signal.abandon();
         }
     }
 
-    fn lock_descriptor(&self) -> MutexGuard<'_, Option<Signal>> {
-        // No code that can panic runs under this lock, so a poisoned one still holds the truth.
-        self.descriptor.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_showing(&self) -> MutexGuard<'_, ()> {
+        // What could panic under this lock leaves nothing half done.
+        self.showing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_waker(&self) -> MutexGuard<'_, Waker> {

@@ -271,6 +271,12 @@ impl Sleepers {
         self.note_watchers(queue, &woken[before..]);
     }
 
+    /// Wakes all threads in one queue; started operations sleep on.
+    pub fn wake_threads(&mut self, queue: Queue, woken: &mut Vec<Arc<Place>>) {
+        let threads = self.queues[queue as usize].iter().filter(|place| !place.is_started());
+        woken.extend(threads.filter(|place| place.settle(WOKEN)).cloned());
+    }
+
     fn note_watchers(&mut self, queue: Queue, woken: &[Arc<Place>]) {
         let watched = matches!(queue, Queue::Link | Queue::Flush);
         self.watcher_woken |= watched && woken.iter().any(|place| place.is_started());

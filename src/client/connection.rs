@@ -72,6 +72,9 @@ impl Client {
                 return Err(core.end());
             }
             ready(core)?;
+            if !self.shared.is_running() {
+                return Err(self.shared.driver_failure());
+            }
             first(core, effects)?;
             core.connect(prepare, driver::now(), effects)?;
             let connecting = Connecting { connection: core.connection() };

@@ -204,8 +204,7 @@ impl Core {
             max_message: options.max_message_bytes,
         }));
         self.put_in_force();
-        // Who waits for room, or for the connection, may not have to any more.
-        self.sleepers.wake_all(Queue::Room, &mut fx.wakes);
+        self.wake_line(fx);
         self.sleepers.wake_all(Queue::Flush, &mut fx.wakes);
         let settings = self.settings();
         let before = self.session.namespace().to_owned();

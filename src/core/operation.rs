@@ -86,11 +86,11 @@ impl Leaving {
     /// Begins to leave, or looks whether that is over.
     pub fn attempt(&mut self, core: &mut Core, now: Moment, fx: &mut Effects<'_>) -> Tried {
         match core.state() {
-            State::Connecting => {
+            State::Connecting if self.left.is_none() => {
                 core.leave(now, fx);
                 return Some(Ok(()));
             }
-            State::Reconnecting => {
+            State::Reconnecting if self.left.is_none() => {
                 let given_up = core.outbox.len();
                 core.leave(now, fx);
                 return Some(match given_up {

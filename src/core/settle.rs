@@ -15,7 +15,7 @@ use crate::message::{MessageKind, state};
 use crate::monitor::Effects;
 use crate::options::Offline;
 use crate::outbox::Keep;
-use crate::session::{Moment, Reason, Report, State};
+use crate::session::{Admission, Moment, Reason, Report, State};
 use crate::sleepers::Queue;
 
 impl Core {
@@ -50,11 +50,21 @@ impl Core {
             self.end_calls(failure, &unsent, &[], fx);
         }
         self.sleepers.wake_all(Queue::Receive, &mut fx.wakes);
-        self.sleepers.wake_all(Queue::Room, &mut fx.wakes);
+        self.wake_line(fx);
         self.sleepers.wake_all(Queue::Link, &mut fx.wakes);
         self.sleepers.wake_all(Queue::Flush, &mut fx.wakes);
         // What was started for this ends now, before the events of the new connection are told of.
         self.run_started(now, fx);
+    }
+
+    /// Who waits to send may not have to any more. Of what was started as much as fits is in line, so
+    /// that is not tried while all of it waits for the connection.
+    pub(super) fn wake_line(&mut self, fx: &mut Effects<'_>) {
+        let waits = matches!(self.session.admit(), Admission::Wait);
+        match self.in_force.offline {
+            Offline::Wait if waits => self.sleepers.wake_threads(Queue::Room, &mut fx.wakes),
+            _ => self.sleepers.wake_all(Queue::Room, &mut fx.wakes),
+        }
     }
 
     fn connected(&mut self, attempts: u64, now: Moment, fx: &mut Effects<'_>) {

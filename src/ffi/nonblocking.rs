@@ -31,7 +31,7 @@ pub extern "C" fn sio_client_fd(client: ClientPtr) -> c_int {
 /// For loops that cannot poll a descriptor: calls a function when either of the
 /// two queues, events and results, is no longer empty, and at the final end.
 /// Take from both until they say SIO_E_TIMEOUT or SIO_E_DISCONNECTED; there is
-/// no second call before. Let it only wake the loop (uv_async_send(),
+/// no second call before, where a queue that is empty need not be asked. Let it only wake the loop (uv_async_send(),
 /// PostMessage(), a semaphore): it runs on the thread that moves the client's
 /// data, or inside a call of the program's. It is called once at a time, and may
 /// be called inside this function if something is ready already. `user` is passed
@@ -121,7 +121,8 @@ pub extern "C" fn sio_client_flush_start(client: ClientPtr, timeout_ms: c_int, t
 }
 
 /// Starts what sio_client_disconnect() does and returns at once. A client that
-/// was connected is closing when this returns.
+/// was connected is closing when this returns. What was queued is still sent; what
+/// was started and stands in line yet ends with SIO_E_DISCONNECTED.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_disconnect_start(
     client: ClientPtr,

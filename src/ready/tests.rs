@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::os::fd::AsFd;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Barrier, Condvar};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -130,8 +130,9 @@ impl Desk {
 
     /// What poll() says of the descriptor.
     fn is_readable(&self) -> bool {
-        let descriptor = self.shared.ready.lock_descriptor();
-        descriptor.as_ref().is_some_and(|signal| sys::is_readable(signal.as_fd()))
+        let _showing = self.shared.ready.lock_showing();
+        let descriptor = self.shared.ready.descriptor.get();
+        descriptor.is_some_and(|signal| sys::is_readable(signal.as_fd()))
     }
 
     /// What can be taken, by what the tests know.

@@ -12,6 +12,8 @@
 
 // The models use a part of the modules, and nothing is public beyond this crate.
 #![allow(dead_code, unreachable_pub)]
+// Each names its tests by a file that is empty here.
+#![allow(clippy::duplicate_mod)]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 #[path = "../../src/callback.rs"]

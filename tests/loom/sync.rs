@@ -84,6 +84,12 @@ impl<T> OnceLock<T> {
         }
     }
 
+    pub fn set(&self, value: T) -> Result<(), T> {
+        self.value.set(value)?;
+        self.set.swap(true, Ordering::AcqRel);
+        Ok(())
+    }
+
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         let value = self.value.get_or_init(make);
         self.set.swap(true, Ordering::AcqRel);
