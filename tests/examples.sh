@@ -44,13 +44,15 @@ names_file() {
 check "options names a file that it cannot read" names_file
 
 # What the first thread keeps of itself until the end of the process is "possibly lost", once.
-for program in hello ack options libuv "libuv --wakeup" demo; do
-    # The name of one is followed by an option.
-    # shellcheck disable=SC2086
-    check "$program passes valgrind: no error, no leak" \
-        valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect \
-        --errors-for-leak-kinds=definite,indirect --error-exitcode=99 "$bin/"$program "$url"
+passes_valgrind() {
+    valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect \
+        --errors-for-leak-kinds=definite,indirect --error-exitcode=99 "$@"
+}
+for program in hello ack options libuv demo; do
+    check "$program passes valgrind: no error, no leak" passes_valgrind "$bin/$program" "$url"
 done
+check "libuv --wakeup does too" passes_valgrind "$bin/libuv" --wakeup "$url"
+check "and token" passes_valgrind "$bin/token" "$url" 1
 
 head -c 3000000 /dev/urandom >"$work/a \"file\" ⚡"
 "$bin/binary" "$url" receive "$work/copy" >"$work/receiver" 2>&1 &
@@ -159,6 +161,7 @@ for mode in "" --wakeup; do
     done
 done
 
+: >"$work/glib"
 "$bin/glib" "$url" >"$work/glib" 2>&1 7>&- 8>&- &
 looping=$!
 server_pids="$server_pids $looping"
@@ -170,6 +173,7 @@ check "glib ends well at a signal" wait "$looping"
 
 mkfifo "$work/typed"
 exec 6<>"$work/typed"
+: >"$work/epoll"
 "$bin/epoll" "$url" <"$work/typed" >"$work/epoll" 2>&1 6>&- 7>&- 8>&- &
 looping=$!
 server_pids="$server_pids $looping"
@@ -184,7 +188,8 @@ stop_server
 until_said "$work/epoll" "sender: disconnected, transport "
 until_said "$work/epoll" "viewer: disconnected, transport "
 check "epoll shows that its connections are lost" kill -0 "$looping"
-start_server "$DEMO_SERVER" --until-eof --port "$port"
+# The server must not keep what is typed open.
+start_server "$DEMO_SERVER" --until-eof --port "$port" 6>&-
 until_said_times "$work/epoll" "sender: connected" 2
 until_said_times "$work/epoll" "viewer: connected" 2
 printf 'Here again.\n' >&6
@@ -204,6 +209,7 @@ check "epoll says that it cannot wait for a file" no_file
 renews_token() {
     name=$1
     shift
+    : >"$work/$name"
     "$@" "$url" 2 >"$work/$name" 2>&1 7>&- 8>&- &
     renewing=$!
     server_pids="$server_pids $renewing"
