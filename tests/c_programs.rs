@@ -133,7 +133,7 @@ fn run(name: &str, servers: Servers, mode: Mode) {
 fn command(program: &Path, mode: Mode) -> Command {
     // A program that hangs is ended, and with it the test.
     let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", if mode == Mode::Plain { "60" } else { "240" }]);
+    command.args(["--signal=KILL", if mode == Mode::Plain { "120" } else { "240" }]);
     if mode == Mode::Valgrind {
         need("valgrind");
         command.args([

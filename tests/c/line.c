@@ -142,6 +142,30 @@ static void a_blocking_emit_waits_in_the_same_line(void)
     release_and_end(client);
 }
 
+static void a_flush_waits_for_what_stands_in_line_before_it(void)
+{
+    sio_client *client = held_client(LIMIT);
+    struct waiting waiting = {NULL, NULL, wait_in_flush, 0, 0, 0};
+    pthread_t thread;
+    int i;
+
+    /* Larger than what is left, so that all of them wait. */
+    for (i = 0; i < 3; i++) CHECK_OK(client, emit_start(client, "count", padded(i, 15000), SIO_FOREVER, (uint64_t)i));
+    CHECK_OK(client, sio_client_flush_start(client, SIO_FOREVER, 3));
+    waiting.client = client;
+    begin_waiting(&waiting, &thread);
+    until_asleep(&waiting.thread);
+    EXPECT_NO_RESULT(client);
+    CHECK(!waiting.is_over);
+    relay_hold(&relay, 0);
+    for (i = 0; i < 4; i++) EXPECT_RESULT(client, (uint64_t)i, SIO_OK);
+    finish(thread);
+    CHECK_INT(SIO_OK, waiting.status);
+    CHECK_INT(0, stat_of(client, "/send_queued"));
+    check_tally(client, "\"count\":3,\"in_order\":true");
+    release_and_end(client);
+}
+
 /* ---- bounds ---- */
 
 static void the_line_holds_as_many_bytes_as_the_send_limit(void)
@@ -359,6 +383,7 @@ int main(int argc, char **argv)
     RUN(what_waits_for_the_connection_goes_out_in_order);
     RUN(what_waits_for_room_goes_out_in_order);
     RUN(a_blocking_emit_waits_in_the_same_line);
+    RUN(a_flush_waits_for_what_stands_in_line_before_it);
     RUN(the_line_holds_as_many_bytes_as_the_send_limit);
     RUN(one_that_is_larger_than_the_limit_can_wait_alone);
     RUN(each_in_the_line_has_its_own_deadline);

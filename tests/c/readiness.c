@@ -334,6 +334,31 @@ static void it_is_readable_if_and_only_if_something_waits(void)
     sio_client_free(client);
 }
 
+/* What a call has told is what the descriptor says when it returns, whoever has caused it. */
+static void when_a_call_returns_the_descriptor_agrees(void)
+{
+    const char *url = nobody();
+    sio_client *client = websocket_client();
+    int round;
+
+    for (round = 0; round < few_or_many(20, 300); round++) {
+        sio_message *message;
+
+        CHECK_OK(client, sio_client_connect_start(client, url, 20000, 1));
+        EXPECT_RESULT(client, 1, SIO_E_UNREACHABLE);
+        CHECK_INT(1, readable(client, 0));
+        CHECK_STATUS(SIO_E_DISCONNECTED, client, sio_client_receive(client, 0, &message));
+        CHECK_INT(0, readable(client, 0));
+        CHECK_STATUS(SIO_E_UNREACHABLE, client, sio_client_connect(client, url, 20000));
+        CHECK_INT(1, readable(client, 0));
+    }
+    CHECK_OK(client, sio_client_connect(client, argument(2), 20000));
+    CHECK_INT(0, readable(client, 0));
+    CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_disconnect(client, 0));
+    CHECK_INT(1, readable(client, 0));
+    sio_client_free(client);
+}
+
 /* ---- several threads ---- */
 
 static volatile int taken, is_over;
@@ -460,6 +485,7 @@ int main(int argc, char **argv)
     RUN(a_connect_that_failed_is_an_end_too);
     RUN(the_next_connect_takes_the_end_back_and_leaves_results);
     RUN(it_is_readable_if_and_only_if_something_waits);
+    RUN(when_a_call_returns_the_descriptor_agrees);
     RUN(several_threads_lose_nothing_and_leave_it_quiet);
     RUN(many_events_pass_an_epoll_loop_without_a_lost_or_needless_wake_up);
     RUN(many_calls_one_after_another_need_a_wake_up_each);
