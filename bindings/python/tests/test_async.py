@@ -16,6 +16,10 @@ from servers import Server, shared, until
 
 
 class Async(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        # What takes long is told otherwise, on a machine with much to do.
+        asyncio.get_running_loop().slow_callback_duration = 60
+
     async def connected(self, server=None, **arguments):
         options = arguments.pop("options", {})
         client = sio.AsyncSimpleClient(**options)
@@ -57,7 +61,7 @@ class Async(unittest.IsolatedAsyncioTestCase):
             await client.emit("echo", number)
             while len(got) <= number:
                 try:
-                    got.append((await asyncio.wait_for(client.receive(), random.random() * 0.002))[1])
+                    got.append((await asyncio.wait_for(client.receive(), random.random() * 0.0002))[1])
                 except asyncio.TimeoutError:
                     timeouts += 1
         self.assertEqual(got, list(range(300)))
