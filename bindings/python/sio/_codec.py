@@ -19,7 +19,8 @@ Encoded = Tuple[Optional[bytes], Any, int]
 NOTHING: Encoded = (None, None, 0)
 
 _quote = json.encoder.encode_basestring
-_make_encoder = json.encoder.c_make_encoder
+# Missing where the standard library has no C code.
+_make_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
 # Unlike decode() it looks for no white space around, of which there is none.
 _scan: Any = getattr(standard_json.JSONDecoder(), "scan_once")
 

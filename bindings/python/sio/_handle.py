@@ -151,6 +151,13 @@ class Handle:
         if status != _native.OK:
             raise self.error(status)
 
+    def check_farewell(self, status: int, details: Dict[str, Any]) -> None:
+        """Raises what disconnect ended with, unless it is disconnected all the same."""
+        if status in (_native.TIMEOUT, _native.INTERRUPTED):
+            logger_of(self).warning("disconnected; it is not known whether the server has everything")
+        elif status not in (_native.OK, _native.DISCONNECTED):
+            raise error_for(status, details)
+
     def error(self, status: int) -> Exception:
         """The exception for a status that an operation ended with."""
         return error_for(status, _native.error_details(self.pointer))
@@ -243,8 +250,7 @@ def _silence() -> None:
         _native.client_set_log(handle.pointer, _native.LOG_ERROR, _native.LOG_FN(), None)
 
 
-@_native.PREPARE_FN
-def _prepare_function(key: Optional[int], _client: Optional[int]) -> int:
+def _prepare(key: Optional[int], _client: Optional[int]) -> int:
     handle = _prepared.get(key or 0)
     target = handle.target if handle is not None else None
     if handle is None or target is None or not target.has_functions():
@@ -260,13 +266,16 @@ def _prepare_function(key: Optional[int], _client: Optional[int]) -> int:
     return 0
 
 
-@_native.LOG_FN
-def _log_function(key: Optional[int], level: int, line: Optional[bytes]) -> None:
+def _log(key: Optional[int], level: int, line: Optional[bytes]) -> None:
     logger = _loggers.get(key or 0)
     if logger is not None:
         logger.log(
             PYTHON_LEVELS.get(level, logging.ERROR), "%s", (line or b"").decode("utf-8", "replace")
         )
+
+
+_prepare_function = _native.PREPARE_FN(_prepare)
+_log_function = _native.LOG_FN(_log)
 
 
 def logger_of(handle: Handle) -> Any:

@@ -137,7 +137,7 @@ def attempt_timeout(wait_timeout: Any) -> int:
 
 def chosen_logger(
     logger: Union[bool, Any], engineio_logger: Union[bool, Any, None]
-) -> Optional[logging.Logger]:
+) -> Any:
     """The logger that the arguments ask for, if any. The library writes one log, with the lines of
     both layers: it goes to `logger`, or to `engineio_logger` if only that is asked for."""
     for asked in (logger, engineio_logger):

@@ -22,9 +22,11 @@ find the descriptor readable for ever; then they are moved to the inbox here, up
 from __future__ import annotations
 
 import itertools
+import os
 import select
 import threading
 import time
+import weakref
 from _thread import allocate_lock, get_ident
 from collections import deque
 from ctypes import byref, c_int, c_uint64, c_void_p
@@ -50,6 +52,8 @@ _TIMEOUT = _native.TIMEOUT
 _receive = _native.client_receive
 _result = _native.client_result
 
+_all: "weakref.WeakSet[Waiting]" = weakref.WeakSet()
+
 
 class Waiting:
     """Receives and operates for any number of threads."""
@@ -70,12 +74,21 @@ class Waiting:
         self._outcomes: Dict[int, Outcome] = {}
         #: Changes when an outcome is put by for somebody else.
         self._put_by = 0
+        _all.add(self)
 
     def __del__(self) -> None:
         for message, _ in self._inbox:
             _native.message_free(message)
         for _, reply, _ in self._outcomes.values():
             _native.message_free(reply)
+
+    def forget_threads(self) -> None:
+        """In a child process: the other threads are not there, and may have held the lock."""
+        self._mutex = threading.RLock()
+        self._leader = None
+        self._receivers.clear()
+        self._operators.clear()
+        self.clear()
 
     def clear(self) -> None:
         """Drops the events that wait here."""
@@ -327,6 +340,14 @@ class Waiting:
         elif arrived:
             self._ring_receivers(len(self._inbox))
         return True
+
+
+def _after_fork() -> None:
+    for waiting in list(_all):
+        waiting.forget_threads()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _ring(bell: Any) -> None:

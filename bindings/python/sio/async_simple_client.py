@@ -14,7 +14,7 @@ from ._options import Target, chosen_logger, client_options, transport_names
 _OK = _native.OK
 
 #: How long disconnect() may take to send what was emitted and to take leave, in milliseconds.
-_DISCONNECT_MS = 10_000
+_DISCONNECT_MS = 30_000
 
 
 class AsyncSimpleClient:
@@ -238,14 +238,14 @@ class AsyncSimpleClient:
         return self._codec.take_event(message)
 
     async def disconnect(self) -> None:
-        """Sends what was emitted, takes leave of the server and closes the connection, within 10
-        seconds. Without a connection it does nothing. What has arrived can still be received."""
+        """Sends what was emitted, takes leave of the server and closes the connection, within 30
+        seconds. Without a connection it does nothing. What has arrived can still be received.
+
+        If it is not known whether the server has everything, this is logged as a warning."""
         status, _, details = await self._waiting.operate(
             _native.client_disconnect_start, _DISCONNECT_MS
         )
-        # After a timeout it is disconnected all the same.
-        if status not in (_OK, _native.TIMEOUT, _native.DISCONNECTED):
-            raise error_for(status, details)
+        self._handle.check_farewell(status, details)
 
     async def __aenter__(self) -> "AsyncSimpleClient":
         return self

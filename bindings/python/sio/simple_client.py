@@ -16,7 +16,7 @@ from ._waiting import Outcome, Waiting
 _OK = _native.OK
 
 #: How long disconnect() may take to send what was emitted and to take leave, in milliseconds.
-_DISCONNECT_MS = 10_000
+_DISCONNECT_MS = 30_000
 
 
 class SimpleClient:
@@ -243,8 +243,10 @@ class SimpleClient:
         return self._codec.take_event(message)
 
     def disconnect(self) -> None:
-        """Sends what was emitted, takes leave of the server and closes the connection, within 10
-        seconds. Without a connection it does nothing. What has arrived can still be received."""
+        """Sends what was emitted, takes leave of the server and closes the connection, within 30
+        seconds. Without a connection it does nothing. What has arrived can still be received.
+
+        If it is not known whether the server has everything, this is logged as a warning."""
         if self._waiting.is_within():
             status = _native.client_disconnect(self._pointer, _DISCONNECT_MS)
             details = _native.error_details(self._pointer)
@@ -252,9 +254,7 @@ class SimpleClient:
             status, _, details = self._waiting.operate(
                 _native.client_disconnect_start, _DISCONNECT_MS
             )
-        # After a timeout it is disconnected all the same.
-        if status not in (_OK, _native.TIMEOUT, _native.DISCONNECTED):
-            raise error_for(status, details)
+        self._handle.check_farewell(status, details)
 
     def __enter__(self) -> "SimpleClient":
         return self

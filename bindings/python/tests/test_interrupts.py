@@ -11,7 +11,8 @@ import time
 import unittest
 
 import sio
-from servers import HERE, Server, shared, until
+from sio import simple_client
+from servers import Server, shared, until
 
 #: What "at once" means on a machine with much to do; each wait here would take far longer.
 AT_ONCE = 1.0
@@ -95,6 +96,18 @@ class Signals(unittest.TestCase):
         for _ in range(200):
             self.client.emit("echo", bytes(100_000))
         self.assert_interrupted(self.client.disconnect)
+        self.assertFalse(self.client.connected)
+
+    def test_a_farewell_that_is_not_certain_is_logged(self):
+        server = Server("node")
+        self.addCleanup(server.stop)
+        self.connect(server.url, transports=["websocket"])
+        os.kill(server.process.pid, signal.SIGSTOP)
+        self.client.emit("echo", bytes(100_000))
+        limit, simple_client._DISCONNECT_MS = simple_client._DISCONNECT_MS, 200
+        self.addCleanup(setattr, simple_client, "_DISCONNECT_MS", limit)
+        with self.assertLogs("sio.client", "WARNING"):
+            self.client.disconnect()
         self.assertFalse(self.client.connected)
 
     def test_what_a_handler_of_the_program_raises(self):
@@ -300,10 +313,22 @@ client.receive()
 """
 
 
+LEAVES_ASYNC = """
+import asyncio, sys, sio
+async def main():
+    async with sio.AsyncSimpleClient() as client:
+        await client.connect(sys.argv[1], auth={"name": sys.argv[2]}, transports=["websocket"])
+        await client.receive()
+        print("waiting", flush=True)
+        await client.receive()
+asyncio.run(main())
+"""
+
+
 class TakingLeave(unittest.TestCase):
-    def reason_after_sigint(self, arguments, name):
+    def reason_after_sigint(self, program, name):
         process = subprocess.Popen(
-            [sys.executable, "-c", LEAVES.format(arguments=arguments), shared().url, name],
+            [sys.executable, "-c", program, shared().url, name],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -319,13 +344,22 @@ class TakingLeave(unittest.TestCase):
 
     def test_handle_sigint_makes_the_client_take_leave(self):
         self.assertEqual(
-            self.reason_after_sigint("", f"polite {os.getpid()}"), "client namespace disconnect"
+            self.reason_after_sigint(LEAVES.format(arguments=""), f"polite {os.getpid()}"),
+            "client namespace disconnect",
         )
 
     def test_without_it_the_connection_just_ends(self):
         self.assertEqual(
-            self.reason_after_sigint("handle_sigint=False", f"abrupt {os.getpid()}"),
+            self.reason_after_sigint(
+                LEAVES.format(arguments="handle_sigint=False"), f"abrupt {os.getpid()}"
+            ),
             "transport close",
+        )
+
+    def test_asyncio_cancels_the_task_which_takes_leave(self):
+        self.assertEqual(
+            self.reason_after_sigint(LEAVES_ASYNC, f"async {os.getpid()}"),
+            "client namespace disconnect",
         )
 
 

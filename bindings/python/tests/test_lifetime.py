@@ -151,6 +151,33 @@ class Fork(unittest.TestCase):
             thread.join()
             self.assertEqual(client.call("add", (2, 3)), 5)
 
+    def test_a_lock_that_another_thread_held_does_not_hold_up_the_child(self):
+        with sio.SimpleClient() as client:
+            client.connect(shared().url)
+            client.receive(timeout=5)
+            held, free = threading.Event(), threading.Event()
+
+            def hold():
+                with client._waiting._mutex:
+                    held.set()
+                    free.wait()
+
+            thread = threading.Thread(target=hold)
+            thread.start()
+            held.wait()
+
+            def use():
+                with self.assertRaises(RuntimeError):
+                    client.receive(timeout=1)
+                return "refused"
+
+            try:
+                self.assertEqual(self.in_child(use), "refused")
+            finally:
+                free.set()
+                thread.join()
+            self.assertEqual(client.call("add", (2, 3)), 5)
+
     def test_the_child_may_have_clients_of_its_own(self):
         with sio.SimpleClient() as client:
             client.connect(shared().url)

@@ -1,10 +1,12 @@
 """What the arguments mean: honoured, or refused at once."""
 
 import asyncio
+import inspect
 import json
 import logging
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,6 +14,7 @@ import time
 import unittest
 
 import sio
+import socketio
 from servers import Server, shared, until
 
 BOTH = (sio.SimpleClient, sio.AsyncSimpleClient)
@@ -262,6 +265,42 @@ class Honoured(unittest.TestCase):
         client.disconnect()
 
 
+class Mapping(unittest.TestCase):
+    def test_tls_settings_become_options(self):
+        from sio._options import client_options
+
+        arguments = {
+            name: parameter.default
+            for name, parameter in inspect.signature(sio.SimpleClient).parameters.items()
+            if name in inspect.signature(client_options).parameters
+        }
+        self.assertEqual(client_options(**arguments)["tls_verify"], "1")
+        self.assertEqual(client_options(**{**arguments, "ssl_verify": False})["tls_verify"], "0")
+        sslopt = {"cert_reqs": ssl.CERT_NONE, "ca_certs": "a", "certfile": "b", "keyfile": "c"}
+        options = client_options(
+            **{
+                **arguments,
+                "websocket_extra_options": {"sslopt": sslopt},
+                "reconnection_delay": 0,
+                "reconnection_delay_max": 2.5,
+                "randomization_factor": 0.25,
+            }
+        )
+        self.assertEqual(
+            {name: options[name] for name in options if name.startswith(("tls", "reconnect_"))},
+            {
+                "tls_verify": "0",
+                "tls_ca_file": "a",
+                "tls_cert_file": "b",
+                "tls_key_file": "c",
+                "reconnect_attempts": "0",
+                "reconnect_min_ms": "1",
+                "reconnect_max_ms": "2500",
+                "reconnect_jitter": "25",
+            },
+        )
+
+
 class Package(unittest.TestCase):
     def test_a_library_that_is_not_there_is_an_import_error(self):
         done = subprocess.run(
@@ -280,10 +319,6 @@ class Package(unittest.TestCase):
         self.assertTrue(os.path.exists(os.path.join(folder, "py.typed")))
 
     def test_signatures_have_the_names_and_defaults_of_python_socketio(self):
-        import inspect
-
-        import socketio
-
         for ours, theirs in (
             (sio.SimpleClient, socketio.SimpleClient),
             (sio.AsyncSimpleClient, socketio.AsyncSimpleClient),
