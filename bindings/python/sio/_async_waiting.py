@@ -41,19 +41,21 @@ BATCH = 256
 
 _OK = _native.OK
 _TIMEOUT = _native.TIMEOUT
-_receive = _native.client_receive
+_receive = _native.receive_now
+_result = _native.result_now
 
 
 class AsyncWaiting:
     """Receives and operates for any number of tasks. Belongs to one event loop at a time."""
 
     def __init__(self, options: Options, codec: Codec, logger: Optional[logging.Logger]) -> None:
-        self._inbox: Deque[Tuple[int, int]] = deque()
+        self._inbox: Deque[Tuple[c_void_p, int]] = deque()
         self._inbox_bytes = 0
         self._reader = Reader()
         self.handle = Handle(options, codec, logger, self._reader)
         self._codec = codec
         self._pointer = self.handle.pointer
+        self._reference = self.handle.reference
         #: Counts what was done without waiting; whoever is over some gives way to other tasks.
         self.turns = 0
         self._receivers: Deque["asyncio.Future[bool]"] = deque()
@@ -74,8 +76,8 @@ class AsyncWaiting:
         """Lets other tasks run."""
         await asyncio.sleep(0)
 
-    def take_event(self) -> int:
-        """The next event if there is one now, else 0; a message to be freed. Raises
+    def take_event(self) -> Optional[c_void_p]:
+        """The next event if there is one now, else None; a message to be freed. Raises
         DisconnectedError at the end."""
         if self._inbox:
             message, weight = self._inbox.popleft()
@@ -83,24 +85,23 @@ class AsyncWaiting:
             if self._crowded is not None and self._inbox_bytes < INBOX_LIMIT:
                 self._watch_again()
             return message
-        out = c_void_p()
         while True:
-            status = _receive(self._pointer, 0, byref(out))
+            out = c_void_p()
+            status = _receive(self._reference, 0, byref(out))
             if status == _OK:
-                message = out.value or 0
-                if self._asks_attempts and self._is_attempt(message):
+                if self._asks_attempts and self._is_attempt(out):
                     continue
-                return message
+                return out
             if status == _TIMEOUT:
-                return 0
+                return None
             raise self.handle.error(status)
 
-    async def receive(self, timeout: Optional[float]) -> int:
-        """The same, but waits; 0 if no event came in so many seconds."""
+    async def receive(self, timeout: Optional[float]) -> Optional[c_void_p]:
+        """The same, but waits; None if no event came in so many seconds."""
         loop = self._loop()
         limit = _native.milliseconds(timeout)
         if not limit:
-            return 0
+            return None
         deadline = loop.time() + limit / 1000 if limit > 0 else None
         while True:
             waiter: "asyncio.Future[bool]" = loop.create_future()
@@ -213,26 +214,24 @@ class AsyncWaiting:
             self._reader.stop()
 
     def _take_outcomes(self) -> None:
-        tag, status, reply = c_uint64(), c_int(), c_void_p()
-        pointer = self._pointer
-        while (
-            _native.client_result(pointer, 0, byref(tag), byref(status), byref(reply))
-            == _native.OK
-        ):
+        tag, status = c_uint64(), c_int()
+        while True:
+            reply = c_void_p()
+            if _result(self._reference, 0, byref(tag), byref(status), byref(reply)) != _OK:
+                break
             future = self._pending.pop(tag.value, None)
             self._ending.discard(tag.value)
-            message = reply.value or 0
             for waiter in self._room:
                 _settle(waiter, None)
             self._room.clear()
             if future is None or future.done():
-                _native.message_free(message)
-            elif status.value != _native.OK:
-                future.set_result((status.value, None, _native.error_details(pointer)))
+                _native.message_free(reply)
+            elif status.value != _OK:
+                future.set_result((status.value, None, _native.error_details(self._pointer)))
             else:
-                future.set_result((_native.OK, self._reply(message), {}))
+                future.set_result((_OK, self._reply(reply), {}))
 
-    def _reply(self, message: int) -> Any:
+    def _reply(self, message: c_void_p) -> Any:
         if not message:
             return None
         try:
@@ -244,7 +243,6 @@ class AsyncWaiting:
         """Moves events to the inbox: one for each that waits to receive, and all of them if the
         descriptor has to tell of more than events."""
         everything = self._pending or self._ending or self._asks_attempts
-        out = c_void_p()
         for _ in range(BATCH):
             if len(self._inbox) >= len(self._receivers) and not everything:
                 break
@@ -253,18 +251,18 @@ class AsyncWaiting:
                 loop = self._loop()
                 self._crowded = loop.call_later(CROWDED, _look_again, weakref.ref(self))
                 break
-            status = _receive(self._pointer, 0, byref(out))
+            out = c_void_p()
+            status = _receive(self._reference, 0, byref(out))
             if status == _TIMEOUT:
                 break
             if status != _OK:
                 # The end: each asks for itself.
                 self._wake_receivers(len(self._receivers))
                 return
-            message = out.value or 0
-            if self._asks_attempts and self._is_attempt(message):
+            if self._asks_attempts and self._is_attempt(out):
                 continue
-            weight = self._codec.weight(message) if everything else 0
-            self._inbox.append((message, weight))
+            weight = self._codec.weight(out) if everything else 0
+            self._inbox.append((out, weight))
             self._inbox_bytes += weight
         self._wake_receivers(len(self._inbox))
 
@@ -292,7 +290,7 @@ class AsyncWaiting:
 
     # ---- attempts ----
 
-    def _is_attempt(self, message: int) -> bool:
+    def _is_attempt(self, message: c_void_p) -> bool:
         """Whether the message announces an attempt; it is seen to then. The attempt starts when the
         message is freed."""
         if _native.message_kind(message) != _native.MESSAGE_ATTEMPT:
@@ -304,7 +302,7 @@ class AsyncWaiting:
             self._preparing = asyncio.get_running_loop().create_task(self._prepare(message))
         return True
 
-    async def _prepare(self, message: int) -> None:
+    async def _prepare(self, message: c_void_p) -> None:
         target = self.handle.target
         try:
             if target is not None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json as standard_json
 import json.encoder
-from ctypes import byref, c_size_t, string_at
+from ctypes import byref, c_size_t, c_void_p, string_at
 from typing import Any, Callable, List, Optional, Tuple
 
 from . import _native
 
 #: Arguments as the library takes them: the text, the array of buffers, and how many these are.
-Encoded = Tuple[Optional[bytes], Any, int]
+Encoded = Tuple[Optional[bytes], Any, c_size_t]
 
-NOTHING: Encoded = (None, None, 0)
+_NO_BUFFERS = c_size_t(0)
+NOTHING: Encoded = (None, None, _NO_BUFFERS)
 
 _quote = json.encoder.encode_basestring
 # Missing where the standard library has no C code.
@@ -42,21 +43,40 @@ class _Found:
         self.buffers: List[bytes] = []
 
     def __call__(self, value: Any) -> Any:
-        if not isinstance(value, (bytes, bytearray, memoryview)):
+        if not isinstance(value, _BYTES):
             return _refuse(value)
         # A bytes object is not copied by this.
         self.buffers.append(bytes(value))
         return {"_placeholder": True, "num": len(self.buffers) - 1}
 
 
-def _dumps(values: Any, default: Callable[[Any], Any]) -> str:
-    """Compact JSON text. What ``JSONEncoder.encode()`` does, without what it does anew each time."""
+class _HasBytes(Exception):
+    """The values contain byte buffers, and have to be encoded otherwise."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _BYTES):
+        raise _HasBytes
+    return _refuse(value)
+
+
+_BYTES = (bytes, bytearray, memoryview)
+
+
+def _encoder(default: Callable[[Any], Any]) -> Callable[[Any, int], Any]:
+    """What makes compact JSON text, in pieces. JSONEncoder.encode() makes one anew each time."""
     if _make_encoder is None:
-        return standard_json.dumps(
-            values, default=default, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        encoder = standard_json.JSONEncoder(
+            default=default, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
-    encode = _make_encoder(None, default, _quote, None, ":", ",", False, False, False)
-    return "".join(encode(values, 0))
+        return lambda values, _: encoder.encode(values)
+    made: Callable[[Any, int], Any] = _make_encoder(
+        None, default, _quote, None, ":", ",", False, False, False
+    )
+    return made
+
+
+_encode_plain = _encoder(_plain)
 
 
 def _array(buffers: List[bytes]) -> Any:
@@ -86,26 +106,37 @@ class Codec:
             return NOTHING
         if self._json is not None:
             return self._encode_otherwise(values)
-        found = _Found()
-        text = _dumps(values, found)
+        if bytes in map(type, values):
+            return self._encode_with_buffers(values)
         try:
-            encoded = text.encode()
+            return "".join(_encode_plain(values, 0)).encode(), None, _NO_BUFFERS
+        except _HasBytes:
+            return self._encode_with_buffers(values)
         except UnicodeEncodeError:
-            # A lone surrogate can only be sent as an escape.
-            found = _Found()
-            encoded = standard_json.dumps(
-                values, default=found, separators=(",", ":"), allow_nan=False
-            ).encode()
+            return self._encode_escaped(values)
+
+    def _encode_with_buffers(self, values: Any) -> Encoded:
+        found = _Found()
+        try:
+            text = "".join(_encoder(found)(values, 0)).encode()
+        except UnicodeEncodeError:
+            return self._encode_escaped(values)
+        return text, _array(found.buffers), c_size_t(len(found.buffers))
+
+    def _encode_escaped(self, values: Any) -> Encoded:
+        """A lone surrogate can only be sent as an escape."""
+        found = _Found()
+        text = standard_json.dumps(values, default=found, separators=(",", ":"), allow_nan=False)
         if found.buffers:
-            return encoded, _array(found.buffers), len(found.buffers)
-        return encoded, None, 0
+            return text.encode(), _array(found.buffers), c_size_t(len(found.buffers))
+        return text.encode(), None, _NO_BUFFERS
 
     def _encode_otherwise(self, values: Any) -> Encoded:
         buffers: List[bytes] = []
         plain = [_without_bytes(value, buffers) for value in values]
         text = self._json.dumps(plain, separators=(",", ":"))
         encoded = text if isinstance(text, bytes) else text.encode()
-        return encoded, _array(buffers) if buffers else None, len(buffers)
+        return encoded, _array(buffers) if buffers else None, c_size_t(len(buffers))
 
     def auth(self, data: Any) -> Optional[bytes]:
         """Auth data as JSON; None for none."""
@@ -116,7 +147,7 @@ class Codec:
             return text if isinstance(text, bytes) else text.encode()
         return standard_json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
 
-    def arguments(self, message: int) -> Any:
+    def arguments(self, message: c_void_p) -> Any:
         """The arguments of a message."""
         raw = _args(message, None)
         # The library writes the same for each buffer that came, unless a server used escapes.
@@ -128,7 +159,7 @@ class Codec:
             return _scan(raw.decode(), 0)[0]
         return self._json.loads(raw.decode())
 
-    def take_event(self, message: int) -> List[Any]:
+    def take_event(self, message: c_void_p) -> List[Any]:
         """An event as a list, its name first. Frees the message."""
         try:
             length = c_size_t()
@@ -139,7 +170,7 @@ class Codec:
         finally:
             _free(message)
 
-    def take_reply(self, message: int) -> Any:
+    def take_reply(self, message: c_void_p) -> Any:
         """The answer to a call: None, the one value, or a tuple of several. Frees the message."""
         try:
             values = self.arguments(message)
@@ -149,7 +180,7 @@ class Codec:
             return values[0]
         return tuple(values) if values else None
 
-    def weight(self, message: int) -> int:
+    def weight(self, message: c_void_p) -> int:
         """About how many bytes a message holds."""
         length = c_size_t()
         _native.message_args_address(message, byref(length))
@@ -170,14 +201,14 @@ class Codec:
         return _with_bytes(self._json.loads(text), filled)
 
 
-def _whole_name(message: int) -> bytes:
+def _whole_name(message: c_void_p) -> bytes:
     """A name that contains a NUL."""
     length = c_size_t()
     address = _native.message_event_address(message, byref(length))
     return string_at(address, length.value)
 
 
-def _buffers(message: int, count: int) -> List[bytes]:
+def _buffers(message: c_void_p, count: int) -> List[bytes]:
     length = c_size_t()
     buffers = []
     for index in range(count):
@@ -188,7 +219,7 @@ def _buffers(message: int, count: int) -> List[bytes]:
 
 def _without_bytes(value: Any, buffers: List[bytes]) -> Any:
     """The value with placeholders where there were bytes, for JSON modules that know no hook."""
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, _BYTES):
         buffers.append(bytes(value))
         return {"_placeholder": True, "num": len(buffers) - 1}
     if isinstance(value, (list, tuple)):

@@ -11,6 +11,7 @@ import itertools
 import logging
 import threading
 import weakref
+from ctypes import c_void_p
 from typing import Any, Dict, List, Optional, Tuple
 
 from . import _native, exceptions
@@ -40,6 +41,7 @@ class Handle:
 
     __slots__ = (
         "pointer",
+        "reference",
         "codec",
         "namespace",
         "target",
@@ -62,6 +64,8 @@ class Handle:
         if not pointer:
             raise MemoryError("sio_client_new() failed")
         self.pointer: int = pointer
+        #: The same, as the hot functions take it.
+        self.reference = c_void_p(pointer)
         self.codec = codec
         self.namespace = "/"
         self.target: Optional[Target] = None
@@ -215,7 +219,18 @@ def _text(name: str, value: Any) -> str:
 
 def checked_event(event: Any) -> bytes:
     """An event's name for the library."""
-    return _text("an event's name", event).encode()
+    try:
+        return _names[event]
+    except (KeyError, TypeError):
+        name = _text("an event's name", event).encode()
+        if len(_names) < _NAMES_KEPT:
+            _names[event] = name
+        return name
+
+
+# Programs use few names, and each of them often.
+_NAMES_KEPT = 256
+_names: Dict[str, bytes] = {}
 
 
 # How long a client that is taking leave when it is freed, or when the interpreter ends, may go on with

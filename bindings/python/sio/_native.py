@@ -98,6 +98,15 @@ def _declare(name: str, result: Any, *arguments: Any, library: Any = _library) -
     return function
 
 
+def _declare_hot(name: str, result: Any, library: Any = _library) -> Any:
+    """A function that is called for every message. Without declared arguments it is called twice as
+    fast, but what it is given must be of the C type already: c_void_p, c_size_t and c_uint64 objects,
+    bytes, None, and Python's int only where C's int is meant."""
+    function = _declare(name, result, library=library)
+    function.argtypes = None
+    return function
+
+
 _args = (c_char_p, c_char_p, c_void_p, c_size_t, c_int)
 _out = POINTER(c_void_p)
 
@@ -123,6 +132,9 @@ client_connect = _declare("sio_client_connect", c_int, c_void_p, c_char_p, c_int
 client_emit = _declare("sio_client_emit", c_int, c_void_p, *_args)
 client_call = _declare("sio_client_call", c_int, c_void_p, *_args, _out)
 client_receive = _declare("sio_client_receive", c_int, c_void_p, c_int, _out)
+receive_now = _declare_hot("sio_client_receive", c_int)
+emit_now = _declare_hot("sio_client_emit", c_int)
+result_now = _declare_hot("sio_client_result", c_int)
 client_disconnect = _declare("sio_client_disconnect", c_int, c_void_p, c_int)
 
 client_fd = _declare("sio_client_fd", c_int, c_void_p)
@@ -135,24 +147,21 @@ client_disconnect_start = _declare(
     "sio_client_disconnect_start", c_int, c_void_p, c_int, c_uint64
 )
 client_cancel = _declare("sio_client_cancel", c_int, c_void_p, c_uint64)
-client_result = _declare(
-    "sio_client_result", c_int, c_void_p, c_int, POINTER(c_uint64), POINTER(c_int), _out
-)
 
 _size = POINTER(c_size_t)
-message_kind = _declare("sio_message_kind", c_int, c_void_p, library=_held)
-message_event = _declare("sio_message_event", c_char_p, c_void_p, _size, library=_held)
+message_kind = _declare_hot("sio_message_kind", c_int, _held)
+message_event = _declare_hot("sio_message_event", c_char_p, _held)
 # The same functions, where not a copy up to the first NUL is wanted.
 message_event_address = _declare("sio_message_event", c_void_p, c_void_p, _size, library=_held)
 message_args_address = _declare("sio_message_args", c_void_p, c_void_p, _size, library=_held)
-message_args = _declare("sio_message_args", c_char_p, c_void_p, _size, library=_held)
+message_args = _declare_hot("sio_message_args", c_char_p, _held)
 message_buffer_count = _declare(
     "sio_message_buffer_count", c_size_t, c_void_p, library=_held
 )
 message_buffer = _declare("sio_message_buffer", c_void_p, c_void_p, c_size_t, _size, library=_held)
 # Answers an event that nobody answered, and may write to the log then: never with the interpreter
 # held, for which the log may be waiting.
-message_free = _declare("sio_message_free", None, c_void_p)
+message_free = _declare_hot("sio_message_free", None)
 
 
 def number_of(parts: Any) -> int:

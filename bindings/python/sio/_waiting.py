@@ -35,9 +35,9 @@ from typing import Any, Callable, Deque, Dict, Optional, Set, Tuple
 from . import _native
 from ._handle import Handle
 
-#: How an operation ended: its status, its answer (a message to be freed, or 0), and the details if
-#: it failed.
-Outcome = Tuple[int, int, Dict[str, Any]]
+#: How an operation ended: its status, its answer (a message to be freed, or None), and the details if
+#: it failed. A message is a c_void_p.
+Outcome = Tuple[int, Any, Dict[str, Any]]
 
 #: As many bytes of events may wait here because somebody waits for a result.
 INBOX_LIMIT = 16 * 1024 * 1024
@@ -49,8 +49,8 @@ FULL_MS = 20
 
 _OK = _native.OK
 _TIMEOUT = _native.TIMEOUT
-_receive = _native.client_receive
-_result = _native.client_result
+_receive = _native.receive_now
+_result = _native.result_now
 
 _all: "weakref.WeakSet[Waiting]" = weakref.WeakSet()
 
@@ -61,13 +61,14 @@ class Waiting:
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
         self._pointer = handle.pointer
+        self._reference = handle.reference
         # Guards all below. Reentrant, for signal handlers that use the client.
         self._mutex = threading.RLock()
         self._leader: Optional[int] = None
         self._poller: Any = None
         self._receivers: Deque[Any] = deque()
         self._operators: Dict[int, Any] = {}
-        self._inbox: Deque[Tuple[int, int]] = deque()
+        self._inbox: Deque[Tuple[c_void_p, int]] = deque()
         self._inbox_bytes = 0
         self._tags = itertools.count(1)
         self._awaited: Set[int] = set()
@@ -97,8 +98,8 @@ class Waiting:
                 _native.message_free(self._inbox.popleft()[0])
             self._inbox_bytes = 0
 
-    def receive(self, limit: int) -> int:
-        """The next event, 0 if none comes in time; a message to be freed. `limit` in milliseconds,
+    def receive(self, limit: int) -> Optional[c_void_p]:
+        """The next event, None if none comes in time; a message to be freed. `limit` in milliseconds,
         or FOREVER. Raises DisconnectedError at the end."""
         with self._mutex:
             message = self._take_event()
@@ -107,7 +108,8 @@ class Waiting:
             if self._leader == get_ident():
                 return self._receive_within(limit)
         deadline = None if limit < 0 else time.monotonic() + limit / 1000
-        return self._wait(self._take_event, 0, deadline) or 0
+        found: Optional[c_void_p] = self._wait(self._take_event, 0, deadline)
+        return found
 
     def operate(self, start: Callable[..., int], *arguments: Any) -> Outcome:
         """Starts an operation and waits for its outcome. Whatever ends the wait otherwise ends the
@@ -122,7 +124,7 @@ class Waiting:
                 time.sleep(FULL_MS / 1000)
                 status = start(self._pointer, *arguments, tag)
             if status != _native.OK:
-                return status, 0, _native.error_details(self._pointer)
+                return status, None, _native.error_details(self._pointer)
             outcome: Optional[Outcome] = self._wait(lambda: self._take_outcome(tag), tag, None)
             assert outcome is not None, "a wait without a limit has ended"
             return outcome
@@ -146,13 +148,13 @@ class Waiting:
         else:
             _native.client_cancel(self._pointer, tag)
 
-    def _receive_within(self, limit: int) -> int:
+    def _receive_within(self, limit: int) -> Optional[c_void_p]:
         out = c_void_p()
         status = _native.client_receive(self._pointer, limit, byref(out))
         if status == _native.OK:
-            return out.value or 0
+            return out
         if status == _native.TIMEOUT:
-            return 0
+            return None
         raise self._handle.error(status)
 
     # ---- one wait ----
@@ -261,22 +263,22 @@ class Waiting:
 
     # ---- taking, with the lock ----
 
-    def _take_event(self) -> int:
+    def _take_event(self) -> Optional[c_void_p]:
         if self._inbox:
             message, weight = self._inbox.popleft()
             self._inbox_bytes -= weight
             return message
         out = c_void_p()
         try:
-            status = _receive(self._pointer, 0, byref(out))
+            status = _receive(self._reference, 0, byref(out))
         except BaseException:
-            if out.value:
-                self._inbox.appendleft((out.value, 0))
+            if out:
+                self._inbox.appendleft((out, 0))
             raise
         if status == _OK:
-            return out.value or 0
+            return out
         if status == _TIMEOUT:
-            return 0
+            return None
         raise self._handle.error(status)
 
     def _take_outcome(self, tag: int) -> Optional[Outcome]:
@@ -290,24 +292,24 @@ class Waiting:
 
     def _take_outcomes(self, own: int) -> None:
         """Takes the results that are there, for whomever they are."""
-        tag, status, reply = c_uint64(), c_int(), c_void_p()
-        outputs = byref(tag), byref(status), byref(reply)
+        tag, status = c_uint64(), c_int()
         for_others = False
         while True:
             tag.value = 0
+            reply = c_void_p()
             try:
-                found = _result(self._pointer, 0, *outputs) == _OK
+                found = _result(self._reference, 0, byref(tag), byref(status), byref(reply)) == _OK
             finally:
                 if tag.value in self._awaited:
-                    self._outcomes[tag.value] = status.value, reply.value or 0, {}
+                    self._outcomes[tag.value] = status.value, reply, {}
             if not found:
                 break
             if tag.value not in self._awaited:
-                _native.message_free(reply.value)
+                _native.message_free(reply)
                 continue
             if status.value != _OK:
                 details = _native.error_details(self._pointer)
-                self._outcomes[tag.value] = status.value, 0, details
+                self._outcomes[tag.value] = status.value, reply, details
             if tag.value != own:
                 self._put_by += 1
                 for_others = True
@@ -321,15 +323,14 @@ class Waiting:
         while self._inbox_bytes < INBOX_LIMIT:
             out = c_void_p()
             try:
-                status = _receive(self._pointer, 0, byref(out))
+                status = _receive(self._reference, 0, byref(out))
             finally:
-                if out.value:
-                    self._inbox.append((out.value, 0))
+                if out:
+                    self._inbox.append((out, 0))
             if status != _OK:
                 break
-            message = out.value or 0
-            weight = self._handle.codec.weight(message)
-            self._inbox[-1] = message, weight
+            weight = self._handle.codec.weight(out)
+            self._inbox[-1] = out, weight
             self._inbox_bytes += weight
             arrived = True
         else:

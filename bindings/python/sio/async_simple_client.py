@@ -12,6 +12,7 @@ from ._handle import Handle, checked_event, error_for
 from ._options import Target, chosen_logger, client_options, transport_names
 
 _OK = _native.OK
+_emit = _native.emit_now
 
 #: How long disconnect() may take to send what was emitted and to take leave, in milliseconds.
 _DISCONNECT_MS = 30_000
@@ -69,6 +70,7 @@ class AsyncSimpleClient:
         )
         self._handle: Handle = self._waiting.handle
         self._pointer = self._handle.pointer
+        self._reference = self._handle.reference
         self._connecting = False
 
     @property
@@ -186,7 +188,7 @@ class AsyncSimpleClient:
             await waiting.give_way()
         name = checked_event(event)
         args, buffers, count = self._codec.encode(data)
-        status = _native.client_emit(self._pointer, name, args, buffers, count, 0)
+        status = _emit(self._reference, name, args, buffers, count, 0)
         if status == _native.TIMEOUT:
             status, _, details = await waiting.operate(
                 _native.client_emit_start, name, args, buffers, count, _native.FOREVER

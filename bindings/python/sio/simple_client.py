@@ -14,6 +14,7 @@ from ._sigint import look_after
 from ._waiting import Outcome, Waiting
 
 _OK = _native.OK
+_emit = _native.emit_now
 
 #: How long disconnect() may take to send what was emitted and to take leave, in milliseconds.
 _DISCONNECT_MS = 30_000
@@ -89,6 +90,7 @@ class SimpleClient:
         self._codec = Codec(json)
         self._handle = Handle(native_options, self._codec, chosen_logger(logger, engineio_logger))
         self._pointer = self._handle.pointer
+        self._reference = self._handle.reference
         self._waiting = Waiting(self._handle)
         if handle_sigint:
             look_after(self._handle)
@@ -180,7 +182,7 @@ class SimpleClient:
         """
         name = checked_event(event)
         args, buffers, count = self._codec.encode(data)
-        status = _native.client_emit(self._pointer, name, args, buffers, count, 0)
+        status = _emit(self._reference, name, args, buffers, count, 0)
         if status != _OK:
             self._emit_later(status, name, args, buffers, count)
 
@@ -226,7 +228,7 @@ class SimpleClient:
         out = c_void_p()
         status = _native.client_call(self._pointer, *arguments, byref(out))
         details = {} if status == _OK else _native.error_details(self._pointer)
-        return status, out.value or 0, details
+        return status, out, details
 
     def receive(self, timeout: Optional[float] = None) -> List[Any]:
         """Waits for an event from the server.
