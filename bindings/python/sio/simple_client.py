@@ -25,7 +25,8 @@ class SimpleClient:
 
     Any thread may call any method at any time: one can receive while others emit and call. Each method
     that waits ends with KeyboardInterrupt at Ctrl-C, or with what a signal handler of the program
-    raises, if it was called in the main thread; the client can be used further then.
+    raises, if it was called in the main thread. The client goes on as if nothing had been; but with
+    `handle_sigint`, which is the default, Ctrl-C makes it take leave, and connect() begins anew.
 
     :param reconnection: whether a lost connection is made again.
     :param reconnection_attempts: how often that is tried before the client gives up; 0 for no limit.

@@ -348,6 +348,19 @@ class TakingLeave(unittest.TestCase):
             "client namespace disconnect",
         )
 
+    def test_such_a_client_may_connect_anew(self):
+        client = sio.SimpleClient()
+        self.addCleanup(client.disconnect)
+        for _ in range(3):
+            client.connect(shared().url)
+            self.assertEqual(client.receive(timeout=5)[0], "welcome")
+            timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
+            timer.start()
+            with self.assertRaises(KeyboardInterrupt):
+                client.receive()
+            timer.join()
+            self.assertFalse(client.connected)
+
     def test_without_it_the_connection_just_ends(self):
         self.assertEqual(
             self.reason_after_sigint(
