@@ -345,6 +345,10 @@ int main(int argc, char **argv)
     for (i = 1; i < rounds; i++) {
         one_round(i);
         settles(tasks, fds);
+        if (i % 1000 == 0) {
+            printf("  round %d\n", i);
+            fflush(stdout);
+        }
     }
     alarm(0);
     printf("  %lld operations started, %lld wake-ups\n", totals[0], totals[1]);
