@@ -52,14 +52,6 @@ struct blocked {
     volatile int interrupted;
 };
 
-static int wait_in_result(sio_client *client, const char *url)
-{
-    uint64_t tag;
-    int status;
-    (void)url;
-    return sio_client_result(client, SIO_FOREVER, &tag, &status, NULL);
-}
-
 /* So large that a server that does not read soon leaves no room for it. */
 static char large[900001];
 

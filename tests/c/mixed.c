@@ -68,14 +68,6 @@ static void results_wait_across_connections(void)
     sio_client_free(client);
 }
 
-static int wait_in_result(sio_client *client, const char *url)
-{
-    uint64_t tag;
-    int status;
-    (void)url;
-    return sio_client_result(client, SIO_FOREVER, &tag, &status, NULL);
-}
-
 static void a_waiting_result_ends_with_the_first_that_comes_an_interrupt_or_the_client(void)
 {
     int round;
