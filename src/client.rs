@@ -174,7 +174,7 @@ impl Client {
                     Some(Ok(()))
                 }
                 MaySend::NotYet => None,
-                MaySend::Refused(failure) => Some(Err(Box::new(failure))),
+                MaySend::Refused(failure) => Some(Err(Box::new(failure.unsent(true)))),
             }
         });
         if sent == Err(Stop::TimedOut) && !timeout.is_zero() {

@@ -194,6 +194,14 @@ impl Failure {
         self
     }
 
+    /// The same failure of a packet that was not sent. A call is told so.
+    pub fn unsent(mut self, call: bool) -> Self {
+        if call && self.status == Status::Disconnected {
+            self.details.sent.get_or_insert(false);
+        }
+        self
+    }
+
     /// The JSON object that `sio_client_error_json()` gives.
     pub fn to_json(&self) -> String {
         let details = &self.details;

@@ -198,7 +198,7 @@ impl Core {
         let sending = self.numbered(checked.sending(), call);
         let next = self.sleepers.is_next(Queue::Room, None);
         match self.may_send(&sending, next) {
-            MaySend::Refused(failure) => return Err(failure),
+            MaySend::Refused(failure) => return Err(failure.unsent(call)),
             // A call would only be sent to time out at once.
             MaySend::Yes { .. } if call && start.timeout.is_zero() => {
                 self.finish(start.tag, Err(late()), fx);
@@ -377,7 +377,7 @@ impl Core {
         let sent = packet.with_sending(|sending| {
             let sending = self.numbered(sending, *call);
             match self.may_send(&sending, next) {
-                MaySend::Refused(failure) => Some(Err(failure)),
+                MaySend::Refused(failure) => Some(Err(failure.unsent(*call))),
                 MaySend::NotYet => None,
                 MaySend::Yes { connected } if *call => {
                     let answer = Call::started(number, now);

@@ -40,6 +40,7 @@ mod redirects;
 mod refusals;
 mod reports;
 mod sending;
+mod started;
 mod states;
 mod tls;
 mod tls_refusals;
