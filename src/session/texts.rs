@@ -85,11 +85,9 @@ impl<C> Session<C> {
                 format!("waiting before attempt {}", self.rounds.begun.saturating_add(1))
             }
             Stage::Attempt(attempt) => match attempt.step {
-                Step::Prepare => {
-                    "waiting for the program: for its prepare function to return, or, \
-                                  with \"report_attempts\", for the attempt's message to be freed"
-                        .into()
-                }
+                Step::Prepare => "waiting for the program's prepare function to return, or, with \
+                                  \"report_attempts\", for the attempt's message to be freed"
+                    .into(),
                 Step::Resolve => "looking up the server's name: check the name, and that the \
                                   name servers answer"
                     .into(),
