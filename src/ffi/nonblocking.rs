@@ -8,8 +8,7 @@ use super::arguments::{Buffers, OutMessage, OutStatus, OutTag, Text};
 use super::callbacks::{User, WakeupCaller, sio_wakeup_fn};
 use super::handle::ClientPtr;
 use super::status::OK;
-use super::support::{fence, fence_values, timeout};
-use crate::error::Status;
+use super::support::{fence, timeout};
 
 /// A descriptor for poll(), epoll, kqueue, libuv's uv_poll_t or asyncio's
 /// add_reader(). It is readable while an event, a state message or a result can
@@ -21,11 +20,7 @@ use crate::error::Status;
 /// SIO_E_UNSUPPORTED on Windows, where sio_client_set_wakeup() serves instead.
 #[unsafe(no_mangle)]
 pub extern "C" fn sio_client_fd(client: ClientPtr) -> c_int {
-    let (null, panicked) = (Status::Invalid as c_int, Status::Internal as c_int);
-    fence_values(client, (), null, panicked, |client, ()| match client.descriptor() {
-        Ok(descriptor) => descriptor,
-        Err(status) => status as c_int,
-    })
+    fence(client, (), |client, ()| Ok(client.descriptor()?))
 }
 
 /// For loops that cannot poll a descriptor: calls a function when either of the

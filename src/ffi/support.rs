@@ -63,14 +63,34 @@ impl From<Failure> for Fault {
     }
 }
 
+/// What a function that returns a status returns if it succeeds.
+pub(super) trait Success {
+    /// As a number that is not negative.
+    fn number(self) -> c_int;
+}
+
+/// As a rule there is nothing to tell.
+impl Success for () {
+    fn number(self) -> c_int {
+        OK as c_int
+    }
+}
+
+/// A descriptor.
+impl Success for c_int {
+    fn number(self) -> c_int {
+        self
+    }
+}
+
 /// Runs a function that returns a status.
-pub(super) fn fence<O: Object, P: Outputs>(
+pub(super) fn fence<O: Object, P: Outputs, S: Success>(
     object: O,
     outputs: P,
-    body: impl FnOnce(&O::Inside, &P) -> Result<(), Fault>,
+    body: impl FnOnce(&O::Inside, &P) -> Result<S, Fault>,
 ) -> c_int {
     let run = |inside: &O::Inside, outputs: &P| match body(inside, outputs) {
-        Ok(()) => OK as c_int,
+        Ok(success) => success.number(),
         Err(Fault::Known(status)) => status as c_int,
         Err(Fault::New(failure)) => inside.note(failure) as c_int,
     };
@@ -88,7 +108,7 @@ pub(super) fn fence_value<O: Object, P: Outputs, R: Copy>(
     fence_values(object, outputs, fallback, fallback, body)
 }
 
-pub(super) fn fence_values<O: Object, P: Outputs, R>(
+fn fence_values<O: Object, P: Outputs, R>(
     object: O,
     outputs: P,
     null: R,
@@ -208,7 +228,7 @@ mod tests {
     #[test]
     fn a_panic_is_internal_and_the_object_is_told() {
         let witness = Witness::default();
-        let status = fence(Some(&witness), (), |_, ()| panic!("a defect"));
+        let status = fence(Some(&witness), (), |_, ()| -> Result<(), Fault> { panic!("a defect") });
         assert_eq!(status, Status::Internal as c_int);
         assert_eq!(witness.panics.get(), 1);
         assert_eq!(fence_value(Some(&witness), (), 7, |_, ()| panic!("a defect")), 7);
@@ -226,9 +246,10 @@ mod tests {
     #[test]
     fn a_new_failure_is_noted_and_a_known_one_is_not() {
         let witness = Witness::default();
-        let new = fence(Some(&witness), (), |_, ()| Err(invalid("event", "is NULL").into()));
+        let new =
+            fence(Some(&witness), (), |_, ()| Err::<(), _>(invalid("event", "is NULL").into()));
         assert_eq!(new, Status::Invalid as c_int);
-        let known = fence(Some(&witness), (), |_, ()| Err(Status::Timeout.into()));
+        let known = fence(Some(&witness), (), |_, ()| Err::<(), _>(Status::Timeout.into()));
         assert_eq!(known, Status::Timeout as c_int);
         assert_eq!(fence(Some(&witness), (), |_, ()| Ok(())), 0);
         assert_eq!(*witness.noted.borrow(), ["argument `event` is NULL"]);
