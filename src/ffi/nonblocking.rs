@@ -26,13 +26,13 @@ pub extern "C" fn sio_client_fd(client: ClientPtr) -> c_int {
 /// For loops that cannot poll a descriptor: calls a function when either of the
 /// two queues, events and results, is no longer empty, and at the final end.
 /// Take from both until they say SIO_E_TIMEOUT or SIO_E_DISCONNECTED; there is
-/// no second call before, where a queue that is empty need not be asked. Let it only wake the loop (uv_async_send(),
-/// PostMessage(), a semaphore): it runs on the thread that moves the client's
-/// data, or inside a call of the program's. It is called once at a time, and may
-/// be called inside this function if something is ready already. `user` is passed
-/// to it, and has to stay valid until it is removed. NULL removes it, and when
-/// that returns it is no longer running; inside the function itself this holds
-/// from its return on.
+/// no second call before, and a queue that is empty anyway need not be asked. Let
+/// it only wake the loop (uv_async_send(), PostMessage(), a semaphore): it runs on
+/// the thread that moves the client's data, or inside a call of the program's. It
+/// is called once at a time, and may be called inside this function if something
+/// is ready already. `user` is passed to it, and has to stay valid until it is
+/// removed. NULL removes it, and when that returns it is no longer running; inside
+/// the function itself this holds from its return on.
 ///
 /// SIO_E_STATE: the previous function is running on another thread, and this is
 /// called inside a callback, where it cannot be waited for.
