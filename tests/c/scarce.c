@@ -133,6 +133,7 @@ static void without_a_thread_connect_says_so_and_leaves_nothing(void)
 /* The first who waits needs the client's thread, which alone hears an interrupt. */
 static void without_a_thread_receive_says_so(void)
 {
+    int tasks = threads(), fds = descriptors();
     sio_client *client = sio_client_new();
     sio_message *message;
 
@@ -148,6 +149,7 @@ static void without_a_thread_receive_says_so(void)
     CHECK_TIME(50, 100, CHECK_STATUS(SIO_E_TIMEOUT, client, sio_client_receive(client, 50, &message)));
     works(client, server());
     sio_client_free(client);
+    settles(tasks, fds);
 }
 
 static void without_a_thread_for_the_lookup_connect_says_so(void)
@@ -169,6 +171,7 @@ static void without_a_thread_for_the_lookup_connect_says_so(void)
 
 static void without_a_thread_for_reading_certificates_connect_says_so(void)
 {
+    int tasks = threads(), fds = descriptors();
     sio_client *client = client_by("polling,websocket");
 
     set_granted(&threads_granted, 1);
@@ -179,6 +182,7 @@ static void without_a_thread_for_reading_certificates_connect_says_so(void)
     CHECK_STATUS(SIO_E_TLS, client, sio_client_connect(client, by_name("https"), 5000));
     works(client, by_name("http"));
     sio_client_free(client);
+    settles(tasks, fds);
 }
 
 static int prepared;
@@ -267,6 +271,7 @@ static void a_refusal_at_a_reconnection_is_a_failed_attempt(void)
 
 static void attempts_that_the_system_refuses_are_used_up_and_the_last_refusal_is_told(void)
 {
+    int tasks = threads(), fds = descriptors();
     sio_client *client = client_by("websocket");
     sio_message *message;
     int status;
@@ -283,6 +288,7 @@ static void attempts_that_the_system_refuses_are_used_up_and_the_last_refusal_is
     CHECK_OK(client, sio_client_set_int(client, SIO_OPT_REPORT_STATE, 0));
     works(client, server());
     sio_client_free(client);
+    settles(tasks, fds);
 }
 
 /* ---- sockets and other descriptors ---- */
@@ -306,6 +312,7 @@ static void without_a_socket_connect_says_so(void)
 /* By polling there are two: one for polls, one for what is sent meanwhile. */
 static void without_a_second_socket_polling_says_so(void)
 {
+    int tasks = threads(), fds = descriptors();
     sio_client *client = client_by("polling");
 
     set_granted(&sockets_granted, 1);
@@ -314,10 +321,12 @@ static void without_a_second_socket_polling_says_so(void)
     check_refusal(client, NULL, ENOBUFS);
     works(client, server());
     sio_client_free(client);
+    settles(tasks, fds);
 }
 
 static void without_a_socket_for_the_upgrade_the_session_goes_on_by_polling(void)
 {
+    int tasks = threads(), fds = descriptors();
     sio_client *client = client_by("polling,websocket");
     int tries;
 
@@ -333,6 +342,7 @@ static void without_a_socket_for_the_upgrade_the_session_goes_on_by_polling(void
     CHECK_INT(1, stat_of(client, "/connects"));
     CHECK_OK(client, sio_client_disconnect(client, 10000));
     sio_client_free(client);
+    settles(tasks, fds);
 }
 
 /* With one more each time, until there are enough: whichever is refused, it is said, nothing is left behind, and

@@ -351,9 +351,10 @@ def lacks_cookie(name, query, cookies):
 
 
 class Connections:
-    """The TCP connections by which the requests of each session came; the latest few."""
+    """The TCP connections by which the requests of each session came; the latest of them, more than
+    the polls and POSTs that come while a WebSocket is only a probe."""
 
-    KEPT = 4
+    KEPT = 64
 
     def __init__(self):
         self.by_sid = {}
