@@ -13,14 +13,13 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use crate::core::operation::Flushing;
-use crate::core::{Call, Core, MaySend, Sending};
+use crate::core::{Call, Core, MaySend};
 use crate::driver;
 use crate::error::{Failure, Status};
 use crate::log::{Level, Log, Sink};
 use crate::message::Message;
 use crate::monitor::{Denied, Effects, Shared, Stop};
 use crate::outgoing::Checked;
-use crate::packet::socket::Outgoing;
 use crate::prepare;
 use crate::ready;
 use crate::session::State;
@@ -152,13 +151,11 @@ impl Client {
         timeout: Timeout,
     ) -> Result<Box<Message>, Status> {
         let checked = self.check(event, args, buffers)?;
-        let sending = checked.sending();
         let deadline = timeout.deadline();
         let call = Call::waited_for(driver::now());
         let mut tried = false;
         let sent = self.shared.wait(Queue::Room, timeout, |core, effects, next| {
-            let outgoing = Outgoing { id: Some(core.session.next_call()), ..sending.outgoing };
-            let sending = Sending { outgoing, buffers: sending.buffers };
+            let sending = core.as_call_if(true, checked.sending());
             let slept = std::mem::replace(&mut tried, true);
             match core.may_send(&sending, next) {
                 // It would only be sent to time out at once.
@@ -167,7 +164,7 @@ impl Client {
                     Some(Err(Box::new(in_callback("call"))))
                 }
                 MaySend::Yes { .. } if self.shared.take_interrupt(slept, core, effects) => {
-                    Some(Err(Box::new(Failure::new(Status::Interrupted, ""))))
+                    Some(Err(Box::new(Failure::outcome(Status::Interrupted))))
                 }
                 MaySend::Yes { connected } => {
                     core.call(&sending, connected, &call, driver::now, effects);
@@ -347,7 +344,7 @@ impl Client {
         match waited {
             Ok(Ok(result)) => Ok(result),
             // Outcomes rather than faults leave the last failure as it was.
-            Ok(Err(failure)) if failure.status == Status::Interrupted => Err(failure.status),
+            Ok(Err(failure)) if failure.is_outcome() => Err(failure.status),
             Ok(Err(failure)) => Err(self.fail(*failure)),
             Err(stop) => Err(self.stopped(stop, what)),
         }

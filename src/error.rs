@@ -188,6 +188,17 @@ impl Failure {
         Failure { status, text: text.into(), details: Box::default() }
     }
 
+    /// An outcome rather than a fault: the time ran out, or an interrupt came, where nothing else ended by
+    /// it. It has no text, and is not noted as the last failure.
+    pub fn outcome(status: Status) -> Self {
+        Failure::new(status, "")
+    }
+
+    /// Whether it is one.
+    pub fn is_outcome(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// The same failure, known to belong to one step; a step already noted stays.
     pub fn in_phase(mut self, phase: Phase) -> Self {
         self.details.phase.get_or_insert(phase);

@@ -56,6 +56,18 @@ impl Gate {
         true
     }
 
+    /// Whether this thread is the one inside.
+    pub fn is_mine(&self) -> bool {
+        self.visit().is_some_and(|visit| visit.is_mine())
+    }
+
+    /// Waits until the visit that goes on now is over, unless it is this thread's.
+    pub fn wait_for_visitor(&self) {
+        if let Some(visit) = self.visit() {
+            self.wait_for_end(visit);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under this lock, so a poisoned one still holds the truth.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

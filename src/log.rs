@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::callback;
-use crate::error::{Failure, Status};
+use crate::error::Failure;
 use crate::gate::{Gate, Visit};
 use crate::sys;
 
@@ -117,19 +117,12 @@ impl Log {
     /// When this returns the earlier function is no longer running and will not be called again.
     /// Called from inside that function it takes effect when the function returns.
     ///
-    /// [`Status::State`]: the earlier function is running on another thread, and this one, being
+    /// [`Status::State`](crate::error::Status::State): the earlier function is running on another thread, and this one, being
     /// inside some callback, must not wait for it. Nothing has changed then.
     pub fn set(&self, sink: Option<(Level, Sink)>) -> Result<(), Failure> {
         let (running, earlier) = {
             let mut state = self.lock();
-            let running = state.running.filter(|visit| !visit.is_mine());
-            if running.is_some() && callback::inside() {
-                return Err(Failure::new(
-                    Status::State,
-                    "the log function is running on another thread, and inside a callback it \
-                     cannot be waited for; set it outside",
-                ));
-            }
+            let running = callback::to_await("log", state.running)?;
             let level = sink.as_ref().map(|(level, _)| *level);
             self.threshold.store(level.max(self.stderr).map_or(0, |l| l as u8), Ordering::Relaxed);
             if level.is_none() {
@@ -295,6 +288,7 @@ fn without_controls(line: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Status;
     use std::sync::{Arc, mpsc};
     use std::thread;
     use std::time::Duration;

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod effects;
+mod preparing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering, fence};
@@ -16,7 +17,7 @@ use std::thread::JoinHandle;
 
 use crate::core::Core;
 use crate::driver;
-use crate::error::{Failure, Phase, Status};
+use crate::error::{Failure, Status};
 use crate::log::Log;
 use crate::prepare::Preparer;
 use crate::ready::{Readiness, Ready};
@@ -144,9 +145,7 @@ impl Shared {
         let mut core = self.enter()?;
         let mut effects = Effects::new(&self.log);
         let result = action(&mut core, &mut effects);
-        effects.ready = core.what_is_ready();
-        drop(core);
-        effects.run(self);
+        self.leave(core, effects);
         Ok(result)
     }
 
@@ -195,9 +194,7 @@ impl Shared {
                 Some(Err(Stop::Denied(denied)))
             } else if !self.running.load(Ordering::Acquire) {
                 // The first who waits needs the driver, which alone hears an interrupt.
-                effects.ready = core.what_is_ready();
-                drop(core);
-                effects.run(self);
+                self.leave(core, effects);
                 if let Err(denied) = self.start_driver() {
                     if let Some(place) = &place {
                         let _ = self.with(|core, effects| {
@@ -218,16 +215,12 @@ impl Shared {
                     core.sleepers.leave(queue, place);
                 }
                 core.pass_on(queue, &mut effects);
-                effects.ready = core.what_is_ready();
-                drop(core);
-                effects.run(self);
+                self.leave(core, effects);
                 return outcome;
             }
             let place = place.get_or_insert_with(Place::new);
             core.sleepers.enter(queue, place);
-            effects.ready = core.what_is_ready();
-            drop(core);
-            effects.run(self);
+            self.leave(core, effects);
             place.sleep(*deadline.get_or_insert_with(|| timeout.deadline()));
         }
     }
@@ -395,51 +388,6 @@ impl Shared {
         }
     }
 
-    /// Has the program's function called for the attempt with this ticket, on a thread of its own.
-    /// One of an earlier time has done so, and may still be ending.
-    pub fn start_prepare(self: &Arc<Self>, ticket: u64) {
-        let this = Arc::clone(self);
-        let started = sys::spawn_quiet("sio-prepare", move || {
-            let mut next = Some(ticket);
-            while let Some(ticket) = next.take() {
-                let mut returned = false;
-                guarded(&this, || {
-                    this.run_prepare(ticket);
-                    returned = true;
-                });
-                if !returned {
-                    next = this.with(|core, _| core.prepare_failed()).unwrap_or_default();
-                }
-            }
-        });
-        match started {
-            Ok(thread) => {
-                let mut threads = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
-                threads.retain(|thread| !thread.is_finished());
-                threads.push(thread);
-            }
-            Err(error) => {
-                let code = error.raw_os_error().unwrap_or(0);
-                let failure = Denied::System(code).failure().in_phase(Phase::Prepare);
-                let now = driver::now();
-                let _ = self.with(|core, fx| core.prepared(ticket, Err(failure), now, fx));
-            }
-        }
-    }
-
-    fn run_prepare(&self, first: u64) {
-        let mut ticket = first;
-        loop {
-            let outcome = self.prepare.run();
-            let now = driver::now();
-            let next = self.with(|core, fx| core.prepared(ticket, Ok(outcome), now, fx));
-            match next {
-                Ok(Some(next)) => ticket = next,
-                _ => return,
-            }
-        }
-    }
-
     /// Has all who wait return, and the driver end, without waiting for that.
     pub fn begin_close(&self) {
         self.prepare.remove();
@@ -486,6 +434,14 @@ impl Shared {
         if let Ok(mut core) = self.core.try_lock() {
             core.forget_all();
         }
+    }
+
+    /// Opens the lock, and does what the change under it calls for.
+    #[inline]
+    fn leave(&self, mut core: MutexGuard<'_, Core>, mut effects: Effects<'_>) {
+        effects.ready = core.what_is_ready();
+        drop(core);
+        effects.run(self);
     }
 
     fn enter(&self) -> Result<MutexGuard<'_, Core>, Denied> {

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::callback;
-use crate::error::{Failure, Status};
+use crate::error::Failure;
 use crate::gate::{Gate, Pass};
 
 /// The program's function: 0 to go on, anything else is a failed attempt.
@@ -46,19 +46,12 @@ impl Preparer {
     /// When this returns the earlier function is no longer running and will not be called again.
     /// Called from inside that function it takes effect when the function returns.
     ///
-    /// [`Status::State`]: the earlier function is running on another thread, and this one, being
+    /// [`Status::State`](crate::error::Status::State): the earlier function is running on another thread, and this one, being
     /// inside some callback, must not wait for it. Nothing has changed then.
     pub fn set(&self, function: Option<Function>) -> Result<(), Failure> {
         let (running, earlier) = {
             let mut kept = self.lock();
-            let running = self.gate.visit().filter(|visit| !visit.is_mine());
-            if running.is_some() && callback::inside() {
-                return Err(Failure::new(
-                    Status::State,
-                    "the prepare function is running on another thread, and inside a callback it \
-                     cannot be waited for; set it outside",
-                ));
-            }
+            let running = callback::to_await("prepare", self.gate.visit())?;
             (running, std::mem::replace(&mut *kept, function.map(Arc::from)))
         };
         // What a function owns may do anything as it goes, so it goes without the lock.
@@ -101,14 +94,12 @@ impl Preparer {
 
     /// Whether the function runs on this thread now.
     pub fn is_running_here(&self) -> bool {
-        self.gate.visit().is_some_and(|visit| visit.is_mine())
+        self.gate.is_mine()
     }
 
     /// Waits until the function that is running has returned; not from inside it.
     pub fn wait_until_idle(&self) {
-        if let Some(visit) = self.gate.visit() {
-            self.gate.wait_for_end(visit);
-        }
+        self.gate.wait_for_visitor();
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Shared>> {
@@ -126,6 +117,7 @@ impl fmt::Debug for Preparer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Status;
     use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
     use std::sync::mpsc::{self, Receiver, Sender};
     use std::thread;

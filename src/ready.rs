@@ -22,7 +22,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use crate::callback;
-use crate::error::{Failure, Status};
+use crate::error::Failure;
 use crate::gate::Gate;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -223,19 +223,12 @@ impl Ready {
     /// When this returns the earlier function is no longer running and will not be called again.
     /// Called from inside that function it takes effect when the function returns.
     ///
-    /// [`Status::State`]: the earlier function is running on another thread, and this one, being
+    /// [`Status::State`](crate::error::Status::State): the earlier function is running on another thread, and this one, being
     /// inside some callback, must not wait for it. Nothing has changed then.
     pub fn set(&self, function: Option<Function>) -> Result<Setting, Failure> {
         let (running, earlier, setting) = {
             let mut waker = self.lock_waker();
-            let running = self.gate.visit().filter(|visit| !visit.is_mine());
-            if running.is_some() && callback::inside() {
-                return Err(Failure::new(
-                    Status::State,
-                    "the wakeup function is running on another thread, and inside a callback it \
-                     cannot be waited for; set it outside",
-                ));
-            }
+            let running = callback::to_await("wakeup", self.gate.visit())?;
             let function = function.filter(|_| !waker.closed).map(Arc::new);
             waker.settings += 1;
             let setting = Setting { number: waker.settings, waking: function.is_some() };
@@ -261,14 +254,12 @@ impl Ready {
 
     /// Waits until the function is not running, unless that is on this thread.
     pub fn wait_until_idle(&self) {
-        if let Some(visit) = self.gate.visit() {
-            self.gate.wait_for_end(visit);
-        }
+        self.gate.wait_for_visitor();
     }
 
     /// Whether the function runs on this thread now.
     pub fn is_running_here(&self) -> bool {
-        self.gate.visit().is_some_and(|visit| visit.is_mine())
+        self.gate.is_mine()
     }
 
     /// Calls the function of this setting; nothing may be locked. If another thread is calling it, that

@@ -106,6 +106,12 @@ impl Core {
         }
     }
 
+    /// A packet with the number of the next call, if it is a call.
+    pub fn as_call_if<'a>(&self, call: bool, sending: Sending<'a>) -> Sending<'a> {
+        let id = call.then(|| self.session.next_call());
+        Sending { outgoing: Outgoing { id, ..sending.outgoing }, buffers: sending.buffers }
+    }
+
     /// The refusal of a packet that is not to wait for the connection.
     fn offline(&self) -> Failure {
         let doing = match self.seen {
@@ -191,7 +197,7 @@ impl Core {
                 call.end(outcome);
                 self.sleepers.wake(&call.place, &mut fx.wakes);
             }
-            number => self.answered(number, outcome, fx),
+            number => self.end_started(number, outcome.map(Some), fx),
         }
     }
 

@@ -1,162 +1,30 @@
 //! Operations that were started: each goes on without a thread of the program's, and ends with one
 //! result.
 //!
-//! Owns what goes on, in the order in which it was started, the line of packets that wait for room,
-//! and when each has to end. Refuses to know how an operation is tried: [`operation`](super::operation)
+//! Owns when each of them is tried and ends; [`book`] owns which there are. Refuses to know how an operation is tried: [`operation`](super::operation)
 //! and [`send`](super::send) do, as they do for a thread that waits. Here it is the driver who tries
 //! again, when the place of an operation has been woken, so that started operations and waiting
 //! threads stand in the same queues and overtake nobody.
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod book;
+
 use std::sync::Arc;
 
 use super::operation::{Connecting, Flushing, Leaving, Tried};
-use super::{Call, Core, MaySend, Sending};
+use super::{Call, Core, MaySend};
 use crate::error::{Failure, Status};
 use crate::inbox::Finished;
 use crate::message::Message;
 use crate::monitor::Effects;
 use crate::outbox;
-use crate::outgoing::{Checked, Kept};
-use crate::packet::socket::Outgoing;
+use crate::outgoing::Checked;
 use crate::session::Moment;
-use crate::sleepers::{Place, Queue, Timeout};
+use crate::sleepers::{Place, Queue};
 
-/// Who started an operation, and how long it may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Start {
-    /// What the program calls it.
-    pub tag: u64,
-    /// Its limit.
-    pub timeout: Timeout,
-    /// When it was started.
-    pub now: Moment,
-}
-
-impl Start {
-    fn deadline(self) -> Option<Moment> {
-        match self.timeout {
-            Timeout::Limit(limit) => Some(self.now + limit),
-            Timeout::Forever => None,
-        }
-    }
-}
-
-/// Why an operation ends before it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cut {
-    TimedOut,
-    Cancelled,
-}
-
-/// What an operation does.
-enum Work {
-    Connect(Connecting),
-    Disconnect(Leaving),
-    Flush(Flushing),
-    /// A packet that waits in line; with `call` its answer is waited for then.
-    Send {
-        packet: Box<Kept>,
-        cost: usize,
-        call: bool,
-    },
-    /// The answer to a packet that has been queued.
-    Answer(Arc<Call>),
-}
-
-impl Work {
-    fn queue(&self) -> Queue {
-        match self {
-            Work::Connect(_) | Work::Disconnect(_) => Queue::Link,
-            Work::Flush(_) => Queue::Flush,
-            Work::Send { .. } => Queue::Room,
-            Work::Answer(_) => Queue::Call,
-        }
-    }
-}
-
-struct Operation {
-    start: Start,
-    place: Arc<Place>,
-    work: Work,
-}
-
-/// All that goes on, each under a number that counts up.
-#[derive(Default)]
-pub struct Started {
-    last: u64,
-    going: BTreeMap<u64, Operation>,
-    tags: BTreeSet<(u64, u64)>,
-    deadlines: BTreeSet<(Moment, u64)>,
-    /// Those that wait for the connection's state, or for a flush.
-    watching: BTreeSet<u64>,
-    /// Those whose packets wait in line, and what these count.
-    line: VecDeque<u64>,
-    line_cost: usize,
-    /// When the driver looks again, as far as it has been told.
-    alarm: Option<Moment>,
-}
-
-impl Started {
-    /// When the driver has to look again. Each turn of it asks.
-    ///
-    /// An alarm that is set stays, also if what it was set for is over: the next operation has, as
-    /// a rule, a later deadline, and the driver need not be told of it.
-    pub fn alarm(&mut self, now: Moment) -> Option<Moment> {
-        let first = self.deadlines.first().map(|(deadline, _)| *deadline);
-        let stays = self.alarm.filter(|alarm| *alarm > now);
-        self.alarm = stays.into_iter().chain(first).min();
-        self.alarm
-    }
-
-    fn add(&mut self, operation: Operation) -> u64 {
-        self.last += 1;
-        let number = self.last;
-        match &operation.work {
-            Work::Connect(_) | Work::Disconnect(_) | Work::Flush(_) => {
-                self.watching.insert(number);
-            }
-            Work::Send { cost, .. } => {
-                self.line.push_back(number);
-                self.line_cost += cost;
-            }
-            Work::Answer(_) => (),
-        }
-        self.tags.insert((operation.start.tag, number));
-        if let Some(deadline) = operation.start.deadline() {
-            self.deadlines.insert((deadline, number));
-        }
-        self.going.insert(number, operation);
-        number
-    }
-
-    fn remove(&mut self, number: u64) -> Option<Operation> {
-        let operation = self.going.remove(&number)?;
-        self.tags.remove(&(operation.start.tag, number));
-        if let Some(deadline) = operation.start.deadline() {
-            self.deadlines.remove(&(deadline, number));
-        }
-        self.leave_line(number, &operation.work);
-        Some(operation)
-    }
-
-    fn leave_line(&mut self, number: u64, work: &Work) {
-        match work {
-            Work::Connect(_) | Work::Disconnect(_) | Work::Flush(_) => {
-                self.watching.remove(&number);
-            }
-            Work::Send { cost, .. } => {
-                self.line_cost -= cost;
-                if let Ok(index) = self.line.binary_search(&number) {
-                    self.line.remove(index);
-                }
-            }
-            Work::Answer(_) => (),
-        }
-    }
-}
+use book::{Cut, Operation, Work};
+pub use book::{Start, Started};
 
 impl Core {
     /// Goes on to wait for a connection that was begun.
@@ -195,13 +63,13 @@ impl Core {
         if self.is_freed() {
             return Err(self.end());
         }
-        let sending = self.numbered(checked.sending(), call);
+        let sending = self.as_call_if(call, checked.sending());
         let next = self.sleepers.is_next(Queue::Room, None);
         match self.may_send(&sending, next) {
             MaySend::Refused(failure) => return Err(failure.unsent(call)),
             // A call would only be sent to time out at once.
             MaySend::Yes { .. } if call && start.timeout.is_zero() => {
-                self.finish(start.tag, Err(late()), fx);
+                self.finish(start.tag, Err(Failure::outcome(Status::Timeout)), fx);
             }
             MaySend::Yes { connected } if call => {
                 let answer = Call::started(self.started.last + 1, start.now);
@@ -213,7 +81,9 @@ impl Core {
                 self.emit(&sending, connected, || start.now, fx);
                 self.finish(start.tag, Ok(None), fx);
             }
-            MaySend::NotYet if start.timeout.is_zero() => self.finish(start.tag, Err(late()), fx),
+            MaySend::NotYet if start.timeout.is_zero() => {
+                self.finish(start.tag, Err(Failure::outcome(Status::Timeout)), fx)
+            }
             MaySend::NotYet => {
                 let (held, limit) = (self.started.line_cost, self.in_force.send_limit);
                 if held >= limit {
@@ -294,18 +164,6 @@ impl Core {
         self.inbox.clear_results();
     }
 
-    /// The call with this number has its answer, or will have none.
-    pub(super) fn answered(
-        &mut self,
-        number: u64,
-        outcome: Result<Box<Message>, Failure>,
-        fx: &mut Effects<'_>,
-    ) {
-        if let Some(operation) = self.started.remove(number) {
-            self.finish(operation.start.tag, outcome.map(Some), fx);
-        }
-    }
-
     /// Tries an operation, and keeps it if it has to wait. What can be told at once is returned and
     /// yields no result.
     fn start(&mut self, work: Work, start: Start, fx: &mut Effects<'_>) -> Result<(), Failure> {
@@ -375,7 +233,7 @@ impl Core {
         let Work::Send { packet, call, .. } = &operation.work else { return Retried::Left };
         let next = self.sleepers.is_next(Queue::Room, Some(&operation.place));
         let sent = packet.with_sending(|sending| {
-            let sending = self.numbered(sending, *call);
+            let sending = self.as_call_if(*call, sending);
             match self.may_send(&sending, next) {
                 MaySend::Refused(failure) => Some(Err(failure.unsent(*call))),
                 MaySend::NotYet => None,
@@ -414,12 +272,6 @@ impl Core {
         Retried::Left
     }
 
-    /// The same with the number of the next call, if it is one.
-    fn numbered<'a>(&self, sending: Sending<'a>, call: bool) -> Sending<'a> {
-        let id = call.then(|| self.session.next_call());
-        Sending { outgoing: Outgoing { id, ..sending.outgoing }, buffers: sending.buffers }
-    }
-
     /// Ends an operation before it is done.
     fn cut(&mut self, number: u64, cut: Cut, now: Moment, fx: &mut Effects<'_>) {
         let Some(operation) = self.started.remove(number) else { return };
@@ -444,16 +296,23 @@ impl Core {
             Work::Disconnect(leaving) => leaving.cut_short(self, timed_out, now, fx).map(|()| None),
             Work::Answer(call) => {
                 self.cancel_call(call, fx);
-                Err(if timed_out { self.late_call() } else { interrupted() })
+                Err(if timed_out {
+                    self.late_call()
+                } else {
+                    Failure::outcome(Status::Interrupted)
+                })
             }
             // Often neither side reads because the other does not: then there is no room either.
             Work::Send { call: true, .. } if timed_out => Err(self.late_call()),
-            Work::Flush(_) | Work::Send { .. } if timed_out => Err(late()),
-            Work::Flush(_) | Work::Send { .. } => Err(interrupted()),
+            Work::Flush(_) | Work::Send { .. } if timed_out => {
+                Err(Failure::outcome(Status::Timeout))
+            }
+            Work::Flush(_) | Work::Send { .. } => Err(Failure::outcome(Status::Interrupted)),
         }
     }
 
-    fn end_started(&mut self, number: u64, outcome: Outcome, fx: &mut Effects<'_>) {
+    /// The operation with this number is done, or has come to nothing.
+    pub(super) fn end_started(&mut self, number: u64, outcome: Outcome, fx: &mut Effects<'_>) {
         let Some(operation) = self.started.remove(number) else { return };
         self.leave_queue(&operation, fx);
         self.finish(operation.start.tag, outcome, fx);
@@ -479,7 +338,7 @@ impl Core {
 /// How an operation ended, as the program learns it.
 pub type Taken = Result<Option<Box<Message>>, Status>;
 
-/// How an operation ended. A failure without a text is an outcome rather than a fault.
+/// How an operation ended.
 type Outcome = Result<Option<Box<Message>>, Failure>;
 
 /// What came of trying a packet in line again.
@@ -494,14 +353,6 @@ fn nothing_or(outcome: Result<(), Box<Failure>>) -> Outcome {
         Ok(()) => Ok(None),
         Err(failure) => Err(*failure),
     }
-}
-
-fn late() -> Failure {
-    Failure::new(Status::Timeout, "")
-}
-
-fn interrupted() -> Failure {
-    Failure::new(Status::Interrupted, "")
 }
 
 fn line_is_full(held: usize, limit: usize) -> Failure {

@@ -247,18 +247,6 @@ impl Options {
         Ok(())
     }
 
-    /// What a connection that begins now goes by for as long as it lasts.
-    pub fn in_force(&self) -> InForce {
-        InForce {
-            offline: self.offline,
-            send_limit: self.send_limit,
-            receive_limit: self.receive_limit,
-            receive_overflow: self.receive_overflow,
-            ack_unanswered: self.ack_unanswered,
-            report_state: self.report_state,
-        }
-    }
-
     /// Whether `auth` is what the protocol wants it to be: nothing, or an object.
     pub fn auth_is_object(&self) -> bool {
         self.auth.as_ref().is_none_or(|json| json.trim_start().starts_with('{'))
@@ -341,23 +329,6 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// The options that matter all through a connection, as they were when it began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InForce {
-    /// See [`Options::offline`].
-    pub offline: Offline,
-    /// See [`Options::send_limit`].
-    pub send_limit: usize,
-    /// See [`Options::receive_limit`].
-    pub receive_limit: usize,
-    /// See [`Options::receive_overflow`].
-    pub receive_overflow: Overflow,
-    /// See [`Options::ack_unanswered`].
-    pub ack_unanswered: bool,
-    /// See [`Options::report_state`].
-    pub report_state: bool,
 }
 
 impl Default for Options {

@@ -305,12 +305,11 @@ fn urls_of_all_four_schemes_are_taken() {
 #[test]
 fn what_is_in_force_is_what_was_set() {
     let mut options = Options::new();
-    assert!(!options.in_force().report_state);
+    assert!(!options.report_state);
     options.set("report_state", Some("1")).unwrap();
     options.set("ack_unanswered", Some("0")).unwrap();
-    let in_force = options.in_force();
-    assert!(in_force.report_state && !in_force.ack_unanswered);
-    assert_eq!(in_force.send_limit, options.send_limit);
+    assert!(options.report_state && !options.ack_unanswered);
+    assert_eq!(options.send_limit, Options::new().send_limit);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use super::*;
 use crate::core::{Core, Order};
 use crate::driver;
+use crate::error::Status;
 use crate::inbox::Finished;
 use crate::log::Log;
 use crate::monitor::{Shared, Stop};
