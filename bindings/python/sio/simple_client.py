@@ -7,20 +7,18 @@ from types import TracebackType
 from typing import Any, Callable, List, Mapping, Optional, Type, Union
 
 from . import _native, exceptions
-from ._codec import Codec
+from ._client import DISCONNECT_MS as _DISCONNECT_MS
+from ._client import Client
 from ._handle import Handle, checked_event, error_for, values_of
-from ._options import Target, chosen_logger, client_options, transport_names
+from ._options import Target, transport_names
 from ._sigint import look_after
 from ._waiting import Outcome, Waiting
 
 _OK = _native.OK
 _emit = _native.emit_now
 
-#: How long disconnect() may take to send what was emitted and to take leave, in milliseconds.
-_DISCONNECT_MS = 30_000
 
-
-class SimpleClient:
+class SimpleClient(Client):
     """A Socket.IO client whose methods wait.
 
     Any thread may call any method at any time: one can receive while others emit and call. Each method
@@ -54,69 +52,12 @@ class SimpleClient:
     ValueError for what cannot be honoured.
     """
 
-    def __init__(
-        self,
-        reconnection: bool = True,
-        reconnection_attempts: int = 0,
-        reconnection_delay: float = 1,
-        reconnection_delay_max: float = 5,
-        randomization_factor: float = 0.5,
-        logger: Any = False,
-        serializer: Any = "default",
-        json: Any = None,
-        handle_sigint: bool = True,
-        *,
-        engineio_logger: Any = None,
-        request_timeout: float = 5,
-        http_session: Any = None,
-        ssl_verify: bool = True,
-        websocket_extra_options: Optional[Mapping[str, Any]] = None,
-        timestamp_requests: bool = True,
-        options: Optional[Mapping[str, Any]] = None,
-    ) -> None:
-        native_options = client_options(
-            reconnection=reconnection,
-            reconnection_attempts=reconnection_attempts,
-            reconnection_delay=reconnection_delay,
-            reconnection_delay_max=reconnection_delay_max,
-            randomization_factor=randomization_factor,
-            serializer=serializer,
-            request_timeout=request_timeout,
-            http_session=http_session,
-            ssl_verify=ssl_verify,
-            websocket_extra_options=websocket_extra_options,
-            timestamp_requests=timestamp_requests,
-            options=options,
-        )
-        self._codec = Codec(json)
-        self._handle = Handle(native_options, self._codec, chosen_logger(logger, engineio_logger))
-        self._pointer = self._handle.pointer
-        self._reference = self._handle.reference
-        self._waiting = Waiting(self._handle)
+    def _begin(self, native_options: Any, logger: Any, handle_sigint: bool) -> Handle:
+        handle = Handle(native_options, self._codec, logger)
+        self._waiting = Waiting(handle)
         if handle_sigint:
-            look_after(self._handle)
-
-    @property
-    def namespace(self) -> str:
-        """The namespace that connect() was given."""
-        return self._handle.namespace
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection, or a lost one is being made again."""
-        return self._handle.is_connected()
-
-    @property
-    def sid(self) -> Optional[str]:
-        """The session id that the server gave, None without a connection. It changes with every
-        reconnection."""
-        return self._handle.sid()
-
-    @property
-    def transport(self) -> str:
-        """The transport in use, ``"polling"`` or ``"websocket"``; empty without a connection. The
-        upgrade from one to the other goes on in the background after connect()."""
-        return self._handle.transport()
+            look_after(handle)
+        return handle
 
     def connect(
         self,
