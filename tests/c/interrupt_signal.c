@@ -5,10 +5,10 @@
 #include <signal.h>
 #include <sys/time.h>
 
-enum { CLIENTS = 3 };
+enum { CLIENTS = 4, LEAVES = 25 };
 
 /* The first is connected to a server that says nothing, the second to one that does not read, and the third
- * connects to one that does not answer. */
+ * connects to one that does not answer. The fourth leaves a server that says nothing, again and again. */
 static sio_client *clients[CLIENTS];
 static char silent_url[60];
 
@@ -16,12 +16,15 @@ static char silent_url[60];
 static volatile sig_atomic_t handled, errno_lost;
 static volatile int is_over;
 
+/* Whether the fourth is to be interrupted: a connect of its would never come through. */
+static volatile sig_atomic_t is_leaving;
+
 static void handler(int number)
 {
     int i;
     errno = 4000 + number;
     for (i = 0; i < CLIENTS; i++)
-        if (clients[i] != NULL) sio_client_interrupt(clients[i]);
+        if (clients[i] != NULL && (i != 3 || is_leaving)) sio_client_interrupt(clients[i]);
     if (errno != 4000 + number) errno_lost = 1;
     /* The thread that is interrupted here finds its own errno again. */
     errno = 0;
@@ -72,6 +75,26 @@ static void *block_again_and_again(void *argument)
     return NULL;
 }
 
+/* The server never answers the ping that takes leave, so each disconnect waits; only an interrupt can end it as one. */
+static void *leave_again_and_again(void *count)
+{
+    int *interrupted = count;
+    while (*interrupted < LEAVES) {
+        int status;
+        is_leaving = 0;
+        /* The interrupt that was on its way when the last disconnect ended may be left over. */
+        do status = sio_client_connect(clients[3], argument(2), 20000); while (status == SIO_E_INTERRUPTED);
+        CHECK_OK(clients[3], status);
+        is_leaving = 1;
+        status = sio_client_disconnect(clients[3], SIO_FOREVER);
+        CHECK_INT(SIO_E_INTERRUPTED, status);
+        CHECK_INT(SIO_STATE_DISCONNECTED, sio_client_state(clients[3]));
+        ++*interrupted;
+    }
+    is_leaving = 0;
+    return NULL;
+}
+
 /* Only one thread can connect a client. */
 static struct blocked blocked[] = {
     {"receive", 0, wait_in_receive, 0, 0}, {"receive", 0, wait_in_receive, 0, 0},
@@ -89,6 +112,8 @@ static void every_call_ends_by_each_of_thousands_of_interrupts(void)
     int most = few_or_many(300, 10000), fd = silent_server(silent_url, sizeof silent_url), i, status;
     long long end = now_ms() + few_or_many(200000, 50000);
     sio_message *message;
+    int left = 0;
+    pthread_t leaver;
     sigset_t alarm;
 
     clients[0] = silent_client(argument(2));
@@ -102,8 +127,10 @@ static void every_call_ends_by_each_of_thousands_of_interrupts(void)
     do status = sio_client_emit(clients[1], "e", large, NULL, 0, 100); while (status == SIO_OK);
     CHECK_INT(SIO_E_TIMEOUT, status);
     clients[2] = websocket_client();
+    clients[3] = websocket_client();
 
     for (i = 0; i < COUNT; i++) blocked[i].thread = start(block_again_and_again, &blocked[i]);
+    leaver = start(leave_again_and_again, &left);
     /* The handler is to run in the threads that are in calls, not in this one. */
     sigemptyset(&alarm);
     sigaddset(&alarm, SIGALRM);
@@ -113,6 +140,7 @@ static void every_call_ends_by_each_of_thousands_of_interrupts(void)
         CHECK(now_ms() < end);
         sleep_ms(1);
     }
+    finish(leaver);
     is_over = 1;
     for (i = 0; i < COUNT; i++) finish(blocked[i].thread);
     ring_every(0);
@@ -121,6 +149,9 @@ static void every_call_ends_by_each_of_thousands_of_interrupts(void)
         printf("    %s: %d times\n", blocked[i].name, blocked[i].interrupted);
         CHECK(blocked[i].interrupted > 0);
     }
+
+    printf("    disconnect: %d times\n", left);
+    CHECK_INT(LEAVES, left);
 
     /* What was started is under way still, and only a cancel ends it. */
     CHECK_INT(SIO_STATE_CONNECTED, sio_client_state(clients[0]));
