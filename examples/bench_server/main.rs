@@ -1,80 +1,128 @@
 //! A canned server for measuring clients: it does the least that a Socket.IO server can, so that the
 //! client's share of the processor, and of the time, is what is seen.
 //!
-//! By websocket and by polling it answers every event that wants it with their count; by websocket it
-//! also sends on the event `flood` [count, bytes, dense] so many events of so many bytes from a block
-//! encoded beforehand: with a number and a text, or dense with many short tokens. It announces no
-//! upgrade.
-//! Prints `LISTENING <port>`; ends when its standard input does.
+//! ```text
+//! bench_server [--ca FILE]
+//! ```
+//!
+//! It listens on four ports of 127.0.0.1, tells them in one line, `LISTENING plain=PORT upgrade=PORT
+//! heartbeat=PORT tls=PORT`, and ends when its standard input does. All serve websocket and polling
+//! under any path. `upgrade` announces the upgrade to websocket and carries it out, `heartbeat` sends
+//! a ping each second, `tls` speaks TLS with a certificate whose CA is written to FILE.
+//!
+//! The event `flood` [count, bytes, kind] is answered with so many events `tick`, from bursts that
+//! are encoded beforehand; `done` is answered with the number of events counted since the last one;
+//! every other event is counted, and answered with the count if it wants an answer.
 
 // The modules' items are for this program alone.
 #![allow(unreachable_pub)]
 
+mod floods;
+mod frames;
+mod http;
 mod polling;
+mod talk;
+mod tls;
 mod websocket;
+mod wire;
 
-use std::io::Read;
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustls::ServerConfig;
+
+use http::Requests;
 use polling::Sessions;
+use wire::Wire;
+
+/// What one port does.
+pub struct Port {
+    upgrades: bool,
+    /// The time between two pings.
+    ping: Duration,
+    tls: Option<Arc<ServerConfig>>,
+    sessions: Sessions,
+}
+
+const PLAIN: Duration = Duration::from_secs(25);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 fn main() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    println!("LISTENING {}", listener.local_addr().expect("a bound socket").port());
-    let sessions = Arc::new(Sessions::default());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let sessions = Arc::clone(&sessions);
-            std::thread::spawn(move || {
-                let _ = serve(stream, &sessions);
-            });
-        }
-    });
+    let (authority, config) = tls::make();
+    if let Some(file) = ca_file() {
+        std::fs::write(file, authority).expect("the file for the CA can be written");
+    }
+    let ports = [
+        ("plain", Port::new(false, PLAIN, None)),
+        ("upgrade", Port::new(true, PLAIN, None)),
+        ("heartbeat", Port::new(false, HEARTBEAT, None)),
+        ("tls", Port::new(false, PLAIN, Some(config))),
+    ];
+    let listening = ports.map(|(name, port)| format!("{name}={}", listen(port)));
+    println!("LISTENING {}", listening.join(" "));
     let mut line = String::new();
     while std::io::stdin().read_line(&mut line).is_ok_and(|count| count > 0) {}
 }
 
-/// One connection: requests by polling, one after another, until one for a websocket comes.
-fn serve(mut stream: TcpStream, sessions: &Sessions) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut buffer = Vec::new();
-    loop {
-        let Some(head_length) = read_until(&mut stream, &mut buffer, |bytes| {
-            bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
-        })?
-        else {
-            return Ok(());
-        };
-        let head = String::from_utf8_lossy(&buffer[..head_length]).into_owned();
-        if head.contains("transport=websocket") {
-            return websocket::serve(&head, stream);
+fn ca_file() -> Option<PathBuf> {
+    let mut arguments = std::env::args_os().skip(1);
+    match (arguments.next(), arguments.next(), arguments.next()) {
+        (None, ..) => None,
+        (Some(option), Some(file), None) if option == "--ca" => Some(file.into()),
+        _ => {
+            eprintln!("usage: bench_server [--ca FILE]");
+            std::process::exit(2);
         }
-        let length = polling::content_length(&head);
-        let whole = |bytes: &[u8]| (bytes.len() >= head_length + length).then_some(());
-        if read_until(&mut stream, &mut buffer, whole)?.is_none() {
-            return Ok(());
-        }
-        let body = &buffer[head_length..head_length + length];
-        sessions.answer(&head, body, &mut stream)?;
-        buffer.drain(..head_length + length);
     }
 }
 
-/// Reads until the function finds what it looks for; none if the stream ends before.
-fn read_until<T>(
-    stream: &mut TcpStream,
-    buffer: &mut Vec<u8>,
-    find: impl Fn(&[u8]) -> Option<T>,
-) -> std::io::Result<Option<T>> {
-    let mut chunk = [0; 16 * 1024];
-    loop {
-        if let Some(found) = find(buffer) {
-            return Ok(Some(found));
+/// Serves a port from now on. Its number.
+fn listen(port: Port) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let number = listener.local_addr().expect("a bound socket").port();
+    let port = Arc::new(port);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let port = Arc::clone(&port);
+            std::thread::spawn(move || {
+                // A connection may end in any way: its client is gone, or says what it misses.
+                let _ = serve(stream, &port);
+            });
         }
-        match stream.read(&mut chunk)? {
-            0 => return Ok(None),
-            count => buffer.extend_from_slice(&chunk[..count]),
+    });
+    number
+}
+
+/// One connection: requests by polling, one after another, until one for a websocket comes.
+fn serve(stream: TcpStream, port: &Port) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut wire = Wire::new(stream, port.tls.as_ref())?;
+    let mut requests = Requests::default();
+    while let Some(request) = requests.next(&mut wire)? {
+        if request.is_websocket() {
+            let head = request.head.into_owned();
+            return websocket::serve(&head, wire, port);
         }
+        port.answer(&request, &mut wire)?;
+    }
+    Ok(())
+}
+
+impl Port {
+    fn new(upgrades: bool, ping: Duration, tls: Option<Arc<ServerConfig>>) -> Port {
+        Port { upgrades, ping, tls, sessions: Sessions::default() }
+    }
+
+    /// The packet that opens a session.
+    fn open_packet(&self, sid: u64) -> Vec<u8> {
+        let upgrades = if self.upgrades { r#""websocket""# } else { "" };
+        let ping = self.ping.as_millis();
+        format!(
+            "0{{\"sid\":\"{sid}\",\"upgrades\":[{upgrades}],\"pingInterval\":{ping},\
+             \"pingTimeout\":20000,\"maxPayload\":100000000}}"
+        )
+        .into_bytes()
     }
 }

@@ -1,17 +1,16 @@
-//! Conversations by HTTP long-polling: an answer to each event that wants it.
+//! Conversations by HTTP long-polling, and their sessions, which a websocket may take over.
 
-use std::collections::HashMap;
-use std::io::Write;
-use std::net::TcpStream;
+use std::collections::{HashMap, VecDeque};
+use std::io::{BufRead, Result, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// What stands between the packets of a body.
-const SEPARATOR: u8 = 0x1e;
-
-/// A poll that brings nothing for so long brings a ping.
-const PING: Duration = Duration::from_secs(20);
+use crate::Port;
+use crate::floods::{self, Encoding, Flood, SEPARATOR};
+use crate::http::{self, Request};
+use crate::talk::{Reply, Talk};
+use crate::wire::Wire;
 
 /// All that there are, by the sid's number.
 #[derive(Default)]
@@ -20,118 +19,187 @@ pub struct Sessions {
     last: AtomicU64,
 }
 
-#[derive(Default)]
-struct Session {
+pub struct Session {
+    sid: u64,
+    ping: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    /// The body of the next poll's answer.
-    waiting: Vec<u8>,
-    events: u64,
+    left: Left,
+    phase: Phase,
+    pinged: Instant,
 }
 
-/// The length of a request's body.
-pub fn content_length(head: &str) -> usize {
-    let value = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    });
-    value.unwrap_or(0)
+#[derive(PartialEq, Eq)]
+enum Phase {
+    Polling,
+    /// The client has probed a websocket: polls are answered at once, so that it can leave.
+    Upgrading,
+    /// A websocket has it, or its client has closed it.
+    Over,
+}
+
+/// What polls have not taken yet.
+#[derive(Default)]
+pub struct Left {
+    pub talk: Talk,
+    /// Packets and the separators between them.
+    waiting: Vec<u8>,
+    pub floods: VecDeque<Flood>,
 }
 
 impl Sessions {
-    /// Answers one request. A GET of a session waits until there is something for it.
-    pub fn answer(&self, head: &str, body: &[u8], stream: &mut TcpStream) -> std::io::Result<()> {
-        let target = head.split(' ').nth(1).unwrap_or_default();
-        let Some((_, sid)) = target.split_once("sid=") else {
-            return respond(stream, "200 OK", &self.open());
-        };
-        let digits = sid.split('&').next().unwrap_or_default();
-        let session = digits.parse().ok().and_then(|sid| locked(&self.open).get(&sid).cloned());
-        let Some(session) = session else {
-            return respond(
-                stream,
-                "400 Bad Request",
-                br#"{"code":1,"message":"Session ID unknown"}"#,
-            );
-        };
-        if head.starts_with("GET") {
-            return respond(stream, "200 OK", &session.poll());
-        }
-        let is_over = session.take(body);
-        if is_over && let Ok(sid) = digits.parse::<u64>() {
-            locked(&self.open).remove(&sid);
-        }
-        respond(stream, "200 OK", b"ok")
+    pub fn new_sid(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn open(&self) -> Vec<u8> {
-        let sid = self.last.fetch_add(1, Ordering::Relaxed);
-        locked(&self.open).insert(sid, Arc::default());
-        let open = r#""upgrades":[],"pingInterval":20000,"pingTimeout":20000,"maxPayload":1000000"#;
-        format!("0{{\"sid\":\"{sid}\",{open}}}").into_bytes()
+    pub fn find(&self, sid: &str) -> Option<Arc<Session>> {
+        locked(&self.open).get(&sid.parse().ok()?).cloned()
+    }
+
+    pub fn remove(&self, session: &Session) {
+        locked(&self.open).remove(&session.sid);
+    }
+}
+
+impl Port {
+    /// Answers one request. A GET of a session waits until there is something for it.
+    pub fn answer(&self, request: &Request, wire: &mut Wire) -> Result<()> {
+        let Some(sid) = http::sid(&request.head) else {
+            let sid = self.sessions.new_sid();
+            let session = Arc::new(Session::new(sid, self.ping));
+            locked(&self.sessions.open).insert(sid, session);
+            return respond(wire, "200 OK", &self.open_packet(sid));
+        };
+        let Some(session) = self.sessions.find(sid) else {
+            let text = br#"{"code":1,"message":"Session ID unknown"}"#;
+            return respond(wire, "400 Bad Request", text);
+        };
+        if request.is_get() {
+            return session.poll(wire);
+        }
+        if session.take(request.body) {
+            self.sessions.remove(&session);
+        }
+        respond(wire, "200 OK", b"ok")
     }
 }
 
 impl Session {
-    fn poll(&self) -> Vec<u8> {
-        let idle = |state: &mut State| state.waiting.is_empty();
-        let waited = self.changed.wait_timeout_while(locked(&self.state), PING, idle);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        match std::mem::take(&mut state.waiting) {
-            nothing if nothing.is_empty() => b"2".to_vec(),
-            waiting => waiting,
+    fn new(sid: u64, ping: Duration) -> Session {
+        let state = State { left: Left::default(), phase: Phase::Polling, pinged: Instant::now() };
+        Session { sid, ping, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn poll(&self, wire: &mut Wire) -> Result<()> {
+        let mut state = self.something();
+        if !state.left.waiting.is_empty() {
+            let waiting = std::mem::take(&mut state.left.waiting);
+            drop(state);
+            return respond(wire, "200 OK", &waiting);
         }
+        let Some(flood) = state.left.floods.front_mut() else {
+            if state.phase != Phase::Polling {
+                return respond(wire, "200 OK", b"6");
+            }
+            state.pinged = Instant::now();
+            return respond(wire, "200 OK", b"2");
+        };
+        let burst = floods::burst(*flood, Encoding::Polling);
+        let now = flood.count.min(burst.count);
+        flood.count -= now;
+        if flood.count == 0 {
+            state.left.floods.pop_front();
+        }
+        drop(state);
+        // Without the separator after the last packet.
+        let body = &burst.bytes[..now * burst.each - 1];
+        wire.write_all(&http::response_head("200 OK", body.len()))?;
+        wire.write_all(body)
+    }
+
+    /// Waits until there is something for a poll, at the latest a ping.
+    fn something(&self) -> MutexGuard<'_, State> {
+        let mut state = locked(&self.state);
+        while state.left.waiting.is_empty()
+            && state.left.floods.is_empty()
+            && state.phase == Phase::Polling
+        {
+            let passed = state.pinged.elapsed();
+            if passed >= self.ping {
+                break;
+            }
+            let waited = self.changed.wait_timeout(state, self.ping - passed);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
     }
 
     /// Takes in what came by a POST. Whether it was the last of the session.
-    fn take(&self, body: &[u8]) -> bool {
-        let mut is_over = false;
-        let mut state = locked(&self.state);
-        for packet in body.split(|&byte| byte == SEPARATOR) {
-            match packet {
-                [b'4', b'0', ..] => state.push(br#"40{"sid":"bench"}"#),
-                [b'4', b'2', event @ ..] => {
-                    state.events += 1;
-                    let digits = event.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                    if digits > 0 {
-                        let id = String::from_utf8_lossy(&event[..digits]);
-                        let answer = format!("43{id}[{}]", state.events);
-                        state.push(answer.as_bytes());
+    fn take(&self, mut body: &[u8]) -> bool {
+        let mut guard = locked(&self.state);
+        let state = &mut *guard;
+        while !body.is_empty() {
+            let packet = body;
+            // Of the rest of a packet only its end is looked for.
+            let length = body.skip_until(SEPARATOR).unwrap_or(packet.len());
+            let packet = packet[..length].strip_suffix(&[SEPARATOR]).unwrap_or(&packet[..length]);
+            if packet == b"1" {
+                state.phase = Phase::Over;
+            }
+            let left = &mut state.left;
+            match left.talk.take(packet) {
+                Reply::Nothing => {}
+                Reply::Packet(answer) => {
+                    if !left.waiting.is_empty() {
+                        left.waiting.push(SEPARATOR);
                     }
+                    left.waiting.extend_from_slice(answer);
                 }
-                b"1" => {
-                    is_over = true;
-                    state.push(b"6");
-                }
-                _ => {}
+                Reply::Flood(flood) if flood.count > 0 => left.floods.push_back(flood),
+                Reply::Flood(_) => {}
             }
         }
-        if !state.waiting.is_empty() {
-            self.changed.notify_all();
+        self.changed.notify_all();
+        state.phase == Phase::Over
+    }
+
+    pub fn begin_upgrade(&self) {
+        self.enter(Phase::Upgrading);
+    }
+
+    /// The upgrade came to nothing.
+    pub fn stay(&self) {
+        self.enter(Phase::Polling);
+    }
+
+    /// The websocket has the session from here on.
+    pub fn leave(&self) -> Left {
+        self.enter(Phase::Over);
+        std::mem::take(&mut locked(&self.state).left)
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut state = locked(&self.state);
+        if state.phase != Phase::Over {
+            state.phase = phase;
         }
-        is_over
+        self.changed.notify_all();
     }
 }
 
-impl State {
-    fn push(&mut self, packet: &[u8]) {
-        if !self.waiting.is_empty() {
-            self.waiting.push(SEPARATOR);
-        }
-        self.waiting.extend_from_slice(packet);
+impl Left {
+    pub fn packets(&self) -> impl Iterator<Item = &[u8]> {
+        self.waiting.split(|&byte| byte == SEPARATOR).filter(|packet| !packet.is_empty())
     }
 }
 
-fn respond(stream: &mut TcpStream, status: &str, body: &[u8]) -> std::io::Result<()> {
-    let length = body.len();
-    let kind = "Content-Type: text/plain; charset=UTF-8";
-    let mut answer = format!("HTTP/1.1 {status}\r\n{kind}\r\nContent-Length: {length}\r\n\r\n");
-    answer.push_str(&String::from_utf8_lossy(body));
-    stream.write_all(answer.as_bytes())
+fn respond(wire: &mut Wire, status: &str, body: &[u8]) -> Result<()> {
+    let mut answer = http::response_head(status, body.len());
+    answer.extend_from_slice(body);
+    wire.write_all(&answer)
 }
 
 /// A lock whose holder panicked still guards what can be used.
