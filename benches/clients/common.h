@@ -36,9 +36,8 @@ static inline void *allocated(size_t size)
 
 static inline struct options options(int argc, char **argv, int first)
 {
-    struct options found = {.transport = "websocket", .kind = "text", .lib = "libsio.so.0",
-                            .bytes = 64, .count = 1000, .open = 1, .clients = 1, .seconds = 1,
-                            .verify = 1};
+    struct options found = {.transport = "websocket", .kind = "text", .bytes = 64, .count = 1000,
+                            .open = 1, .clients = 1, .seconds = 1, .verify = 1};
     struct {
         const char *key;
         const char **text;
@@ -179,7 +178,8 @@ static inline int compare_times(const void *a, const void *b)
 static inline void report(const char *name, double value)
 {
     static int begun;
-    printf("%s\"%s\":%.3f", begun++ ? "," : "{", name, value);
+    int digits = value == (double)(long long)value ? 0 : 3;
+    printf("%s\"%s\":%.*f", begun++ ? "," : "{", name, digits, value);
 }
 
 static inline void report_span(long count, struct span span)

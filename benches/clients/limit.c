@@ -74,8 +74,8 @@ static void ask_done(struct session *session, long count)
     }
 }
 
-static void emit_all(struct session *session, const struct options *wanted, long count, const unsigned char *text,
-                     const unsigned char *bytes)
+static void emit_all(struct session *session, const struct options *wanted, long count,
+                     const unsigned char *text, const unsigned char *bytes)
 {
     size_t length = strlen((const char *)text);
     for (long i = 0; i < count; i++) {

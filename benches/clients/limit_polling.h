@@ -66,7 +66,8 @@ static inline size_t base64_decode(unsigned char *to, const unsigned char *from,
     const uint32_t *values = base64_values();
     size_t done = 0;
     for (size_t i = 0; i + 4 <= length; i += 4, done += 3) {
-        uint32_t bits = values[from[i]] << 18 | values[from[i + 1]] << 12 | values[from[i + 2]] << 6 | values[from[i + 3]];
+        uint32_t bits = values[from[i]] << 18 | values[from[i + 1]] << 12;
+        bits |= values[from[i + 2]] << 6 | values[from[i + 3]];
         to[done] = (unsigned char)(bits >> 16);
         to[done + 1] = (unsigned char)(bits >> 8);
         to[done + 2] = (unsigned char)bits;

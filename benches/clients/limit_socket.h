@@ -83,9 +83,9 @@ static inline size_t read_head(struct input *in)
         size_t length = in->end - in->start;
         while (seen < length && (line = memchr(head + seen, '\n', length - seen)) != NULL) {
             seen = (size_t)(line - head) + 1;
-            if (seen < 4 || memcmp(line - 3, "\r\n\r\n", 4) != 0) continue;
+            if (seen < 12 || memcmp(line - 3, "\r\n\r\n", 4) != 0) continue;
             *line = '\0';
-            require(strncmp((char *)head, "HTTP/1.1 200", 12) == 0 || strncmp((char *)head, "HTTP/1.1 101", 12) == 0,
+            require(memcmp(head, "HTTP/1.1 200", 12) == 0 || memcmp(head, "HTTP/1.1 101", 12) == 0,
                     "the server refused a request");
             const char *field = strstr((char *)head, "Content-Length: ");
             in->start += seen;
@@ -99,7 +99,8 @@ static inline size_t read_head(struct input *in)
 static inline long answered_id(const unsigned char *packet, size_t length)
 {
     long id = 0;
-    for (size_t i = 2; i < length && packet[i] >= '0' && packet[i] <= '9'; i++) id = id * 10 + packet[i] - '0';
+    for (size_t i = 2; i < length && packet[i] >= '0' && packet[i] <= '9'; i++)
+        id = id * 10 + packet[i] - '0';
     return id;
 }
 

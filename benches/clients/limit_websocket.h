@@ -35,7 +35,8 @@ static inline const unsigned char *ws_key(struct websocket *socket)
 }
 
 // Copies masked, eight bytes at a time; a piece that is not the last is a multiple of eight.
-static inline void ws_mask(unsigned char *to, const unsigned char *from, size_t length, const unsigned char *key)
+static inline void ws_mask(unsigned char *to, const unsigned char *from, size_t length,
+                           const unsigned char *key)
 {
     uint64_t eight, mask;
     size_t i = 0;
@@ -50,7 +51,8 @@ static inline void ws_mask(unsigned char *to, const unsigned char *from, size_t 
 }
 
 // Adds a frame to what goes out, which is written whenever a block is full.
-static inline void ws_put(struct websocket *socket, unsigned char first, const unsigned char *payload, size_t length)
+static inline void ws_put(struct websocket *socket, unsigned char first, const unsigned char *payload,
+                          size_t length)
 {
     const unsigned char *key = ws_key(socket);
     if (socket->filled + 14 + (length < BLOCK / 2 ? length : 8) > BLOCK) ws_flush(socket);
@@ -168,8 +170,9 @@ static inline struct websocket *ws_connected(const char *url)
     socket->random = open("/dev/urandom", O_RDONLY);
     socket->key = KEYS;
     snprintf(request, sizeof request,
-             "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\nUpgrade: websocket\r\n"
-             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n\r\n",
+             "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\n"
+             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n\r\n",
              port_of(url));
     write_all(fd, (unsigned char *)request, strlen(request));
     read_head(&socket->in);

@@ -7,8 +7,8 @@
 #define _GNU_SOURCE
 #include <sio.h>
 
-#include "common.h"
-#include "sio_rest.h"
+#include "sio_cells.h"
+#include "sio_client.h"
 
 static void recv_cell(const struct options *wanted)
 {
@@ -76,7 +76,8 @@ static void call_many(sio_client *client, long count, long open, double *times)
         sio_message *reply;
         for (; started < count && started - done < open; started++) {
             times[started] = microseconds(CLOCK_MONOTONIC);
-            check(client, sio_client_call_start(client, "add", "[2,3]", NULL, 0, 30000, (uint64_t)started));
+            uint64_t number = (uint64_t)started;
+            check(client, sio_client_call_start(client, "add", "[2,3]", NULL, 0, 30000, number));
         }
         check(client, sio_client_result(client, SIO_FOREVER, &tag, &status, &reply));
         check(client, status);
@@ -138,6 +139,6 @@ int main(int argc, char **argv)
         report_end();
         return 0;
     }
-    fprintf(stderr, "usage: %s recv|emit|call|sleepers|drain|connect|idle|memory url=URL key=value ...\n", argv[0]);
+    fprintf(stderr, "usage: %s CELL url=URL key=value ...\n", argv[0]);
     return 2;
 }
