@@ -1,12 +1,13 @@
 // The limit by HTTP long-polling, over one kept connection for polls and one for posts: packets cut from
-// the bodies of polls, posts with as many packets as fit into a block, base64 for byte buffers.
+// the bodies of polls, posts with many packets each, base64 for byte buffers.
 
 #ifndef BENCH_LIMIT_POLLING_H
 #define BENCH_LIMIT_POLLING_H
 
 #include "limit_socket.h"
 
-enum { SEPARATOR = 0x1e, HEAD = 256 };
+// A post is dearer than a write, so it takes more; beyond this it does not become cheaper.
+enum { SEPARATOR = 0x1e, HEAD = 256, BODY = 512 * 1024 };
 
 struct polling {
     struct input polls, posts;
@@ -108,10 +109,10 @@ static inline void http_flush(struct polling *session)
     http_posted(session);
 }
 
-// Room for a packet at the end of the body. A body is posted before it is larger than a block.
+// Room for a packet at the end of the body, which is posted before it is too large.
 static inline unsigned char *http_room(struct polling *session, size_t length)
 {
-    if (session->filled + 1 + length > BLOCK) http_flush(session);
+    if (session->filled + 1 + length > BODY) http_flush(session);
     if (HEAD + session->filled + 1 + length > session->size) {
         session->size = HEAD + session->filled + 1 + length;
         session->out = realloc(session->out, session->size);
@@ -189,7 +190,7 @@ static inline struct polling *http_connected(const char *url)
     size_t length;
     session->polls = input_of(connected_socket(url));
     session->posts = input_of(connected_socket(url));
-    session->size = HEAD + BLOCK;
+    session->size = HEAD + BODY;
     session->out = allocated(session->size);
     session->filled = 0;
 
