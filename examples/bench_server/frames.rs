@@ -2,6 +2,7 @@
 //! what goes out.
 
 use std::io::{Read, Result};
+use std::ops::Range;
 
 use crate::wire::Wire;
 
@@ -11,8 +12,8 @@ pub const CLOSE: u8 = 0x88;
 pub const PING: u8 = 0x89;
 pub const PONG: u8 = 0x8a;
 
-/// So much is read at once.
-const READ: usize = 256 * 1024;
+/// So much is read at once: what stays in the processor's nearer cache.
+const READ: usize = 64 * 1024;
 
 /// So much of a payload is looked at: all of a control frame.
 const LOOK: usize = 128;
@@ -26,11 +27,10 @@ pub struct Frames {
     skip: usize,
 }
 
-/// The beginning of a frame.
+/// A frame that was cut; the beginning of its payload stands where it was read until the next read.
 pub struct Frame {
-    first: u8,
-    look: [u8; LOOK],
-    length: usize,
+    pub first: u8,
+    look: Range<usize>,
 }
 
 impl Frames {
@@ -53,7 +53,7 @@ impl Frames {
 
     /// The next frame of what was read, unmasked as far as it is looked at.
     pub fn cut(&mut self) -> Option<Frame> {
-        let bytes = &self.buffer[self.start..self.end];
+        let bytes = &mut self.buffer[self.start..self.end];
         let (mut at, length) = match bytes.get(1)? & 0x7f {
             126 => (4, u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?) as usize),
             127 => (10, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize),
@@ -61,11 +61,10 @@ impl Frames {
         };
         let key: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
         at += 4;
-        let looked = bytes.get(at..at + length.min(LOOK))?;
-        let mut frame = Frame { first: bytes[0], look: [0; LOOK], length: looked.len() };
-        for (index, (to, from)) in frame.look.iter_mut().zip(looked).enumerate() {
-            *to = from ^ key[index & 3];
-        }
+        let first = bytes[0];
+        let looked = length.min(LOOK);
+        unmask(bytes.get_mut(at..at + looked)?, key);
+        let frame = Frame { first, look: self.start + at..self.start + at + looked };
         self.start += at + length;
         if self.start > self.end {
             self.skip = self.start - self.end;
@@ -73,15 +72,22 @@ impl Frames {
         }
         Some(frame)
     }
+
+    /// The beginning of a frame's payload.
+    pub fn look(&self, frame: &Frame) -> &[u8] {
+        &self.buffer[frame.look.clone()]
+    }
 }
 
-impl Frame {
-    pub fn first(&self) -> u8 {
-        self.first
+fn unmask(bytes: &mut [u8], key: [u8; 4]) {
+    let [a, b, c, d] = key;
+    let mask = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (eights, rest) = bytes.as_chunks_mut::<8>();
+    for eight in eights {
+        *eight = (u64::from_ne_bytes(*eight) ^ mask).to_ne_bytes();
     }
-
-    pub fn look(&self) -> &[u8] {
-        &self.look[..self.length]
+    for (byte, key) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
+        *byte ^= key;
     }
 }
 

@@ -67,14 +67,15 @@ impl Connection {
 
     /// Takes in a frame. Whether the conversation goes on.
     fn take(&mut self, frame: &Frame, talk: &mut Talk) -> Result<bool> {
-        match frame.first() {
+        let look = self.frames.look(frame);
+        match frame.first {
             frames::CLOSE => {
-                frames::put(&mut self.out, frames::CLOSE, frame.look());
+                frames::put(&mut self.out, frames::CLOSE, look);
                 return Ok(false);
             }
-            frames::PING => frames::put(&mut self.out, frames::PONG, frame.look()),
-            frames::TEXT if frame.look() == b"1" => return Ok(false),
-            frames::TEXT => match talk.take(frame.look()) {
+            frames::PING => frames::put(&mut self.out, frames::PONG, look),
+            frames::TEXT if look == b"1" => return Ok(false),
+            frames::TEXT => match talk.take(look) {
                 Reply::Nothing => {}
                 Reply::Packet(packet) => frames::put(&mut self.out, frames::TEXT, packet),
                 Reply::Flood(flood) => self.flood(flood)?,
@@ -106,7 +107,7 @@ impl Connection {
     fn probe(&mut self, session: &Session) -> Result<bool> {
         loop {
             while let Some(frame) = self.frames.cut() {
-                match (frame.first(), frame.look()) {
+                match (frame.first, self.frames.look(&frame)) {
                     (frames::TEXT, b"2probe") => {
                         frames::put(&mut self.out, frames::TEXT, b"3probe");
                         self.write()?;
