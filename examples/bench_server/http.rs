@@ -5,8 +5,8 @@ use std::io::{Read, Result};
 
 use crate::wire::Wire;
 
-/// So much is read at once.
-const READ: usize = 256 * 1024;
+/// So much is read at once to begin with, and the more, the longer a request is.
+const READ: usize = 16 * 1024;
 
 /// The requests of one connection, one after another.
 #[derive(Default)]

@@ -26,9 +26,11 @@ mod tls;
 mod websocket;
 mod wire;
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -82,17 +84,47 @@ fn ca_file() -> Option<PathBuf> {
 fn listen(port: Port) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let number = listener.local_addr().expect("a bound socket").port();
-    let port = Arc::new(port);
+    let desk = Arc::new(Desk { listener, port, waiting: AtomicUsize::new(0) });
+    (0..MOST_WAITING).for_each(|_| accept(&desk));
+    number
+}
+
+/// Where the threads of a port wait for connections. There are always some that wait, because a
+/// thread that had to be made for a connection would be most of what a connect takes.
+struct Desk {
+    listener: TcpListener,
+    port: Port,
+    waiting: AtomicUsize,
+}
+
+const LEAST_WAITING: usize = 8;
+const MOST_WAITING: usize = 16;
+
+/// Starts a thread that serves one connection after another.
+fn accept(desk: &Arc<Desk>) {
+    let desk = Arc::clone(desk);
+    desk.waiting.fetch_add(1, Ordering::Relaxed);
     std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let port = Arc::clone(&port);
-            std::thread::spawn(move || {
+        loop {
+            let accepted = desk.listener.accept();
+            if desk.waiting.fetch_sub(1, Ordering::Relaxed) <= LEAST_WAITING {
+                accept(&desk);
+            }
+            match accepted {
                 // A connection may end in any way: its client is gone, or says what it misses.
-                let _ = serve(stream, &port);
-            });
+                Ok((stream, _)) => drop(serve(stream, &desk.port)),
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    eprintln!("no connection can be accepted: {error}");
+                    std::process::exit(1);
+                }
+            }
+            if desk.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+                desk.waiting.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
         }
     });
-    number
 }
 
 /// One connection: requests by polling, one after another, until one for a websocket comes.
