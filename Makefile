@@ -48,8 +48,8 @@ SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find src -name '*.
 DEMO_SERVER := $(TARGET_DIR)/debug/examples/demo_server
 DEMO := $(LIBRARY)/demo
 
-.PHONY: all help demo server test setup soak install uninstall python-wheel header fmt clippy \
-    clean need-cargo
+.PHONY: all help demo server test setup soak gate gate-figures install uninstall \
+    python-wheel header fmt clippy clean need-cargo
 .NOTPARALLEL:
 
 all: need-cargo
@@ -71,6 +71,8 @@ help:
 	@echo "make test       sets up what the tests need and runs all of them"
 	@echo "make setup      only sets up what the tests need"
 	@echo "make soak       runs the long tests, which are no part of make test (PART= for some of them)"
+	@echo "make gate       measures what a message costs and compares that with benches/gate/figures.txt"
+	@echo "make gate-figures  writes those figures anew, for a change that costs or gains on purpose"
 	@echo "make install    installs under $(PREFIX) (PREFIX= LIBDIR= INCLUDEDIR= DESTDIR=)"
 	@echo "make uninstall  removes what make install with the same variables installed"
 	@echo "make python-wheel  builds a Python wheel with the library in it, into $(WHEELS) (PYTHON= WHEELS=)"
@@ -102,6 +104,13 @@ soak: need-cargo
 	@echo "sio: building the long tests"
 	@$(CARGO) build --release --example test_server --example soak
 	@$(CARGO) run --release --example soak -- $(PART)
+
+# Always what is in the sources now: cargo knows best whether the library is that.
+gate: all
+	@sh tests/gate.sh
+
+gate-figures: all
+	@$(PYTHON) benches/gate/gate.py renew
 
 # An older library than the sources is never installed, but cargo is not needed if there is none.
 $(BUILT): $(SOURCES)

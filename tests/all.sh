@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
 MAKE=${MAKE:-make}
-STEPS=10
+STEPS=11
 
 output=$(mktemp "${TMPDIR:-/tmp}/sio-test.XXXXXX")
 trap 'rm -f "$output" "$output.status"' EXIT
@@ -35,6 +35,7 @@ step "formatting" "$CARGO" fmt --check
 step "clippy" "$CARGO" clippy --all-targets -- -D warnings
 step "unit and integration tests" "$CARGO" test --no-fail-fast
 step "library" "$MAKE" --no-print-directory all
+step "what a message costs" sh tests/gate.sh
 step "install" sh tests/install.sh
 step "examples in C" sh tests/examples.sh
 step "programs of the README" sh tests/readme.sh
