@@ -224,16 +224,27 @@ static void awaited(const char *name, struct content content, size_t count) {
     end(name, count);
 }
 
-// Events emitted in one go, or each after `pause` microseconds.
-static void emit(const char *name, struct content content, size_t count, long pause) {
+// When the library's thread has the processor while events are emitted. On a real machine it is
+// something between the first two.
+enum pace {
+    // When all have been.
+    IN_ONE_GO,
+    // After each, at once.
+    ONE_BY_ONE,
+    // After each, and then nothing happens for a while.
+    WITH_PAUSES
+};
+
+static void emit(const char *name, struct content content, size_t count, enum pace pace) {
     sio_buffer buffer = {content.buffer, content.buffer_len};
     size_t buffers = content.kind == BINARY ? 1 : 0;
     for (int round = 0; round < 3; round++) {
         machine_passes_time(1000);
         if (round == 2) begin();
         for (size_t i = 0; i < count; i++) {
-            if (pause) machine_passes_time(pause);
             must(sio_client_emit(client, "tick", content.args, &buffer, buffers, 0), "emit");
+            if (pace != IN_ONE_GO) machine_runs_driver();
+            if (pace == WITH_PAUSES) machine_passes_time(1000);
             if (plant == 1 && round == 2) {
                 free(*(void *volatile *)&(void *){malloc(1)});
                 (void)!read(-1, NULL, 0);
@@ -325,18 +336,19 @@ int main(int argc, char **argv) {
     if (!RUNNING_ON_VALGRIND) machine_forbids_other_calls();
     if (plant == 2) getppid();
 
-    emit("emit-text-64B", content(TEXT, 64), 1000, 0);
+    emit("emit-text-64B", content(TEXT, 64), 1000, IN_ONE_GO);
     if (plant) _exit(0);
-    emit("emit-text-1KiB", content(TEXT, 1024), 200, 0);
-    emit("emit-dense-64KiB", content(TEXT, 65536), 8, 0);
-    emit("emit-binary-1KiB", content(BINARY, 1024), 200, 0);
+    emit("emit-text-1KiB", content(TEXT, 1024), 200, IN_ONE_GO);
+    emit("emit-dense-64KiB", content(TEXT, 65536), 8, IN_ONE_GO);
+    emit("emit-binary-1KiB", content(BINARY, 1024), 200, IN_ONE_GO);
     receive("receive-text-64B", content(TEXT, 64), 1000);
     receive("receive-text-1KiB", content(TEXT, 1024), 200);
     receive("receive-dense-64KiB", content(TEXT, 65536), 8);
     receive("receive-binary-1KiB", content(BINARY, 1024), 200);
     reply("reply-matched", 500);
     call("call", 100);
-    emit("emit-after-a-pause", content(TEXT, 64), 100, 1000);
+    emit("emit-one-by-one", content(TEXT, 64), 100, ONE_BY_ONE);
+    emit("emit-with-pauses", content(TEXT, 64), 100, WITH_PAUSES);
     awaited("receive-asleep", content(TEXT, 64), 100);
     // What connects goes on while the process ends: closing is none of the calls that are allowed.
     _exit(0);

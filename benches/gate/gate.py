@@ -69,7 +69,7 @@ def measure(arguments):
         lines = run([program, *arguments])
         valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--collect-atstart=no"]
         under = run([*valgrind, f"--callgrind-out-file={folder}/out", program, *arguments])
-        # Whether a call is one of the machine's or of the system's makes no difference to it.
+        # The machine is the same, whatever it runs on.
         if under != lines:
             sys.exit(f"gate: counted under valgrind:\n{under}otherwise:\n{lines}")
         instructions = dict(dumped(path) for path in pathlib.Path(folder).glob("out.*"))
@@ -147,9 +147,10 @@ def parsed(text):
 def judge(measured, figures):
     made_now, now = parsed(measured)
     made_then, then = parsed(figures)
-    others = [f"{now} here, {made_then.get(what)} there" for what, now in made_now.items() if made_then.get(what) != now]
+    differing = [what for what in made_now if made_now[what] != made_then.get(what)]
+    others = [f"{made_then.get(what)}, not {made_now[what]}" for what in differing]
     if others:
-        print(f"note: the figures were made with others: {'; '.join(others)}")
+        print(f"note: the figures were made with {'; '.join(others)}")
     # Another instruction set does the same with other instructions; all else is the same there.
     comparable = made_now.get("processor") == made_then.get("processor")
     if not comparable:
@@ -162,7 +163,7 @@ def judge(measured, figures):
     if bad:
         print(f"gate: if that is meant, `{RENEW}` writes the figures anew")
         if others:
-            print("gate: or it comes of the others that the figures were made with, see the note")
+            print("gate: it may also come of what the figures were made with, see the note")
     return 1 if bad else 0
 
 

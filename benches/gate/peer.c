@@ -64,15 +64,14 @@ static void say(int fd, const char *bytes, size_t len) {
     if (send(fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len) die("the handshake cannot be sent");
 }
 
-static void say_text(int fd, const char *text) {
-    char frame[256];
+// A frame with a text, which has a length of one byte.
+static size_t frame(char *at, const char *text) {
     size_t len = strlen(text);
-    // A frame of one byte for the length.
     if (len > 125) die("a text of the handshake is too long");
-    frame[0] = (char)0x81;
-    frame[1] = (char)len;
-    memcpy(frame + 2, text, len);
-    say(fd, frame, len + 2);
+    at[0] = (char)0x81;
+    at[1] = (char)len;
+    memcpy(at + 2, text, len);
+    return len + 2;
 }
 
 static void *serve(void *unused) {
@@ -89,7 +88,7 @@ static void *serve(void *unused) {
     char key[25];
     const char *header = strstr(request, "Sec-WebSocket-Key: ");
     if (!header || sscanf(header, "Sec-WebSocket-Key: %24s", key) != 1) die("no key in %s", request);
-    char joined[64], answer[256], accepted[29];
+    char joined[64], answer[512], accepted[29];
     unsigned char digest[20];
     snprintf(joined, sizeof joined, "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
     sha1(joined, digest);
@@ -98,13 +97,15 @@ static void *serve(void *unused) {
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
              "Sec-WebSocket-Accept: %s\r\n\r\n",
              accepted);
-    say(fd, answer, strlen(answer));
-    // A heartbeat of a day: none comes while something is measured.
-    say_text(fd, "0{\"sid\":\"gate\",\"upgrades\":[],\"pingInterval\":86400000,"
-                 "\"pingTimeout\":86400000}");
+    len = strlen(answer);
+    // A heartbeat of a day: none comes while something is measured. In one piece with the answer, so
+    // that one read takes both.
+    len += frame(answer + len, "0{\"sid\":\"gate\",\"upgrades\":[],\"pingInterval\":86400000,"
+                               "\"pingTimeout\":86400000}");
+    say(fd, answer, len);
     // The request for the namespace.
     if (recv(fd, request, sizeof request, 0) <= 0) die("the namespace was not asked for");
-    say_text(fd, "40{\"sid\":\"gate\"}");
+    say(fd, answer, frame(answer, "40{\"sid\":\"gate\"}"));
     return NULL;
 }
 
