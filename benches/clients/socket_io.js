@@ -190,7 +190,7 @@ function expectNative(part) {
   if (!native) console.error(`socket_io.js: ${part} did not build, its part in JavaScript is measured`);
 }
 
-if (!Object.hasOwn(cells, cell)) fail(`socket.io-client has no ${cell}: what it receives is handed to callbacks`, 2);
+if (!Object.hasOwn(cells, cell)) fail(`socket.io-client has no ${cell}, it queues nothing that it receives`, 2);
 setTimeout(() => fail(`not done after ${LONGEST / 1000} s`), LONGEST).unref();
 if (cell !== "start") ["bufferutil", "utf-8-validate"].forEach(expectNative);
 cells[cell]().then((figures) => {
