@@ -39,16 +39,19 @@ pub fn run(order: &Order) -> Figures {
 fn builder(order: &Order) -> ClientBuilder {
     // To have disconnected is an error too.
     let is_over = order.cell == "connect";
-    ClientBuilder::new(order.url.as_str())
+    let builder = ClientBuilder::new(order.url.as_str())
         .transport_type(order.transport.clone())
-        .tls_config(order.tls.clone())
         .reconnect(false)
         .on(Event::Error, move |payload: Payload, _: Client| -> BoxFuture<'static, ()> {
             if !is_over {
                 fail(1, &format!("an error: {payload:?}"));
             }
             ready(()).boxed()
-        })
+        });
+    match &order.tls {
+        Some(tls) => builder.tls_config(tls.clone()),
+        None => builder,
+    }
 }
 
 /// Connects; `connect` alone does not wait for the server's answer.

@@ -29,11 +29,14 @@ pub fn run(order: &Order) -> Figures {
 }
 
 fn builder(order: &Order) -> ClientBuilder {
-    ClientBuilder::new(order.url.as_str())
+    let builder = ClientBuilder::new(order.url.as_str())
         .transport_type(order.transport.clone())
-        .tls_config(order.tls.clone())
         .reconnect(false)
-        .on(Event::Error, |payload, _| fail(1, &format!("an error: {payload:?}")))
+        .on(Event::Error, |payload, _| fail(1, &format!("an error: {payload:?}")));
+    match &order.tls {
+        Some(tls) => builder.tls_config(tls.clone()),
+        None => builder,
+    }
 }
 
 /// Connects; `connect` alone does not wait for the server's answer.
