@@ -20,7 +20,6 @@ pub struct Order {
     pub open: usize,
     pub clients: usize,
     pub seconds: u64,
-    /// What to trust other than the system's certificates.
     pub tls: Option<TlsConnector>,
 }
 
@@ -32,21 +31,22 @@ impl Order {
             .collect();
         let text = |key: &str| given.get(key).cloned().unwrap_or_default();
         let number = |key: &str| text(key).parse().unwrap_or(1);
+        let transport = match text("transport").as_str() {
+            "polling" => TransportType::Polling,
+            "upgrade" => TransportType::WebsocketUpgrade,
+            _ => TransportType::Websocket,
+        };
         Order {
             cell,
             url: text("url"),
             kind: text("kind"),
-            transport: match text("transport").as_str() {
-                "polling" => TransportType::Polling,
-                "upgrade" => TransportType::WebsocketUpgrade,
-                _ => TransportType::Websocket,
-            },
+            tls: tls(&text("ca"), text("verify") == "0", transport != TransportType::Websocket),
+            transport,
             bytes: number("bytes"),
             count: number("count"),
             open: number("open"),
             clients: number("clients"),
             seconds: number("seconds") as u64,
-            tls: tls(&text("ca"), text("verify") == "0"),
         }
     }
 
@@ -121,8 +121,10 @@ fn length(args: &[Value]) -> usize {
         + args.iter().map(|arg| arg.to_string().len() + 1).sum::<usize>()
 }
 
-fn tls(ca: &str, is_unverified: bool) -> Option<TlsConnector> {
-    if ca.is_empty() && !is_unverified {
+/// For polls, those before an upgrade too, there is always one: without it each client loads the
+/// system's certificates, twice, for http too.
+fn tls(ca: &str, is_unverified: bool, polls: bool) -> Option<TlsConnector> {
+    if ca.is_empty() && !is_unverified && !polls {
         return None;
     }
     let mut builder = TlsConnector::builder();
