@@ -330,7 +330,9 @@ fn find_head(
     }
 }
 
-/// What a whole head leads to.
+/// What a whole head leads to. Never inlined, since the stack that it takes, with room for all
+/// headers, would be that of each step.
+#[inline(never)]
 fn read_head(question: &Question, head: &[u8]) -> Result<Stage, Failure> {
     let fail = |error: Error| question.protocol(&format!("the answer is not HTTP: {error}"));
     let mut call = expecting().map_err(fail)?;

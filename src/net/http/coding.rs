@@ -58,14 +58,7 @@ impl Decoder {
     pub(super) fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
         let Some(first) = input.first() else { return Ok(0) };
         if let Kind::Fresh(coding) = self.0 {
-            // By the standard "deflate" is zlib's format (RFC 9110, section 8.4.1.2), which some
-            // servers leave away. Its first byte ends in an 8 (RFC 1950), with which deflate
-            // itself would begin a stored block that has bits where there should be none.
-            self.0 = match (coding, first & 0x0f) {
-                (Coding::Gzip, _) => Kind::Gzip(MultiGzDecoder::new(Vec::new())),
-                (Coding::Deflate, 8) => Kind::Zlib(ZlibDecoder::new(Vec::new())),
-                (Coding::Deflate, _) => Kind::Raw(DeflateDecoder::new(Vec::new())),
-            };
+            self.0 = Kind::of(coding, *first);
         }
         match &mut self.0 {
             Kind::Gzip(decoder) => step(decoder, input, out, MultiGzDecoder::get_mut),
@@ -89,6 +82,23 @@ impl Decoder {
         };
         out.extend_from_slice(&finished.1);
         finished.0
+    }
+}
+
+impl Kind {
+    /// By the standard "deflate" is zlib's format (RFC 9110, section 8.4.1.2), which some servers
+    /// leave away. Its first byte ends in an 8 (RFC 1950), with which deflate itself would begin a
+    /// stored block that has bits where there should be none.
+    ///
+    /// Never inlined: a decoder comes into being on the stack, and the 43 KiB of that would be
+    /// touched by every answer, and stay with each client's thread.
+    #[inline(never)]
+    fn of(coding: Coding, first: u8) -> Self {
+        match (coding, first & 0x0f) {
+            (Coding::Gzip, _) => Kind::Gzip(MultiGzDecoder::new(Vec::new())),
+            (Coding::Deflate, 8) => Kind::Zlib(ZlibDecoder::new(Vec::new())),
+            (Coding::Deflate, _) => Kind::Raw(DeflateDecoder::new(Vec::new())),
+        }
     }
 }
 
