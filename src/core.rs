@@ -133,6 +133,8 @@ pub struct Core {
     /// Events that have arrived and for which nobody has been woken.
     unannounced: usize,
     last_write: Moment,
+    /// The connection is quiet, or has just been made, and the driver has not been told.
+    at_rest: bool,
 }
 
 impl Core {
@@ -172,6 +174,7 @@ impl Core {
             ended_clean: true,
             unannounced: 0,
             last_write: Moment::default(),
+            at_rest: false,
         }
     }
 

@@ -39,20 +39,16 @@ const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// The runtime of one client. Made by the caller, so that it can be told of a refusal.
 pub fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    // A client has a handful of descriptors; what is made room for is there for each client.
+    builder.enable_io().enable_time().max_io_events_per_tick(16).build()
 }
 
 /// What the client's thread does from its first moment to its last.
 pub fn main(shared: Arc<Shared>, runtime: Runtime) {
     let mut os_error = 0;
     monitor::guarded(&shared, || {
-        let Some(doorbell) = shared.signal() else { return };
-        let outcome = runtime.block_on(async {
-            let mut driver = Driver::new(&shared, doorbell)?;
-            driver.run().await;
-            Ok::<(), io::Error>(())
-        });
-        if let Err(error) = outcome {
+        if let Err(error) = runtime.block_on(drive(Arc::clone(&shared))) {
             os_error = error.raw_os_error().unwrap_or(libc::EIO);
             let text = format!("the client's thread cannot wait for its descriptors: {error}");
             let now = now();
@@ -63,6 +59,18 @@ pub fn main(shared: Arc<Shared>, runtime: Runtime) {
     shared.driver_ended(os_error);
     // Sockets that are being parted from are closed here, with the runtime.
     drop(runtime);
+}
+
+/// The driver's work. On the heap, and never inlined, since its size would otherwise stay on the
+/// stack of each client's thread.
+#[inline(never)]
+fn drive(shared: Arc<Shared>) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send>> {
+    Box::pin(async move {
+        // It is made before the driver.
+        let Some(doorbell) = shared.signal() else { return Ok(()) };
+        Driver::new(&shared, doorbell)?.run().await;
+        Ok(())
+    })
 }
 
 /// The clock that the session is told: it counts suspended time where the system has such a one.
@@ -81,7 +89,9 @@ struct Driver<'a> {
     /// One that it will not move to, and that is to last as long as the link.
     forgotten: Option<Road>,
     /// The polling link that it goes by.
-    polling: Option<Polling>,
+    polling: Option<Box<Polling>>,
+    /// The connection is quiet, and what it was busy with last is not done yet.
+    rest: bool,
 }
 
 /// What ended a wait.
@@ -106,6 +116,7 @@ impl<'a> Driver<'a> {
             probe: None,
             forgotten: None,
             polling: None,
+            rest: false,
         })
     }
 
@@ -120,6 +131,7 @@ impl<'a> Driver<'a> {
                 self.obey(order);
             }
             busy |= self.write();
+            self.rest |= plan.rest;
             match poll_fn(|context| self.poll(context, plan.read, busy)).await {
                 Wake::Turn => (),
                 Wake::Main(progress) => advance(&mut self.main, self.shared, progress),
@@ -141,11 +153,17 @@ impl<'a> Driver<'a> {
         let plan = self.shared.with(|core, effects| {
             let plan = core.turn(prepare, now, effects);
             if let Some(Road::Open(link)) = main {
+                if plan.rest {
+                    link.rest();
+                }
                 link.fill(core);
             }
             plan
         });
         let plan = plan.ok()?;
+        if let (true, Some(polling)) = (plan.rest, &self.polling) {
+            polling.rest();
+        }
         let due = match plan.deadline {
             Some(deadline) => deadline.saturating_sub(now),
             None => NEVER,
@@ -160,7 +178,9 @@ impl<'a> Driver<'a> {
             Order::Dial { link, transport, target, plan } => {
                 self.part(None, false);
                 match transport {
-                    Transport::Polling => self.polling = Some(Polling::open(&plan, target, link)),
+                    Transport::Polling => {
+                        self.polling = Some(Box::new(Polling::open(&plan, target, link)))
+                    }
                     Transport::WebSocket => {
                         self.main = Some(Road::dial(plan, target, link, false));
                     }
@@ -272,6 +292,12 @@ impl<'a> Driver<'a> {
             return Poll::Ready(Wake::Polling(step));
         }
         turn |= self.timer.as_mut().poll(context).is_ready();
-        if turn { Poll::Ready(Wake::Turn) } else { Poll::Pending }
+        if turn {
+            return Poll::Ready(Wake::Turn);
+        }
+        if std::mem::take(&mut self.rest) {
+            sys::give_back_stack();
+        }
+        Poll::Pending
     }
 }

@@ -54,10 +54,16 @@ pub enum Pushed {
 
 /// Bytes in a chunk. An event that would fill more than half of one gets a block of its own.
 const CHUNK: usize = 64 * 1024;
+
+/// Bytes in the first chunk: enough for a client that is idle, of which a program may have
+/// thousands. Each that is needed beside another is four times as large.
+const FIRST_CHUNK: usize = 512;
+
 const OWN_BLOCK: usize = CHUNK / 2;
 
 /// Entries for which an empty queue keeps room.
 const ENTRIES_KEPT: usize = 16 * 1024;
+const ENTRIES_AT_REST: usize = 16;
 
 /// What each queued event counts beside its bytes.
 pub const OVERHEAD: usize = 128;
@@ -353,6 +359,14 @@ impl Inbox {
         dropped as u64
     }
 
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub fn rest(&mut self) {
+        if self.entries.is_empty() {
+            self.entries.shrink_to(ENTRIES_AT_REST);
+            self.chunks.retain(|chunk| chunk.bytes.capacity() <= FIRST_CHUNK);
+        }
+    }
+
     /// Drops the oldest event; state messages stay.
     fn drop_front(&mut self) -> bool {
         let Some(index) = self.entries.iter().position(Entry::is_event) else { return false };
@@ -368,8 +382,9 @@ impl Inbox {
             .back()
             .is_some_and(|chunk| chunk.bytes.len() + bytes <= chunk.bytes.capacity());
         if !fits {
-            let bytes = Vec::with_capacity(CHUNK.max(bytes));
-            self.chunks.push_back(Chunk { bytes, read: 0 });
+            let last = self.chunks.back().map_or(0, |chunk| chunk.bytes.capacity());
+            let size = (last * 4).clamp(FIRST_CHUNK, CHUNK).max(bytes);
+            self.chunks.push_back(Chunk { bytes: Vec::with_capacity(size), read: 0 });
         }
         let last = self.chunks.len() - 1;
         &mut self.chunks[last].bytes

@@ -24,11 +24,14 @@ use stream::{Mark, Stream};
 use waiting::Waiting;
 
 pub use losing::{Keep, Lost};
-pub use stream::emptied;
+pub use stream::{emptied, rest};
 pub use waiting::Packet;
 
 /// What each queued packet counts beside its bytes.
 pub const OVERHEAD: usize = 128;
+
+/// For how many packets a quiet connection keeps room.
+const PACKETS_AT_REST: usize = 16;
 
 /// The Engine.IO packet type of a message, which goes before Socket.IO text.
 const MESSAGE: u8 = b'4';
@@ -272,6 +275,12 @@ impl Outbox {
     /// Frames a control frame of WebSocket's.
     pub fn frame_control(&mut self, code: OpCode, payload: &[u8]) {
         frame::write_slice(&mut self.stream.frames, code, payload, self.keys.next());
+    }
+
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub fn rest(&mut self) {
+        self.stream.rest();
+        self.waiting.rest();
     }
 
     /// Whether somebody writes, who will see what is framed.

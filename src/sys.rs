@@ -5,6 +5,8 @@
 //! rely on everywhere. Written for Linux and for macOS and its BSD kin; the other systems that
 //! tokio knows take the plainest way.
 
+mod stack;
+
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,6 +15,8 @@ use std::{mem, ptr};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+pub use stack::give_back_stack;
 
 /// Nanoseconds on a clock that never steps back and, where the system has such a one, goes on
 /// while the machine is suspended, so that a connection which died meanwhile is seen as dead.

@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use super::{Core, Role};
 use crate::error::Failure;
 use crate::inbox::{AnswerTo, Block, Pushed};
@@ -15,11 +17,20 @@ use crate::ready::{Due, Takeable};
 use crate::session::{Event, Input, Moment, State};
 use crate::sleepers::Queue;
 
+/// After a silence of this length a read that brings little, such as a heartbeat, is the time to give
+/// back what only a busy connection needs: no timer is wanted for that.
+const QUIET: Duration = Duration::from_millis(500);
+const LITTLE: usize = 1024;
+
 impl Core {
     /// Bytes came from the socket of a link.
     pub fn received(&mut self, role: Role, count: usize, now: Moment) {
         if count > 0 {
             self.tally.bytes_received += count as u64;
+            if count <= LITTLE {
+                let last = self.tally.received_at.unwrap_or_default().max(self.last_write);
+                self.at_rest |= now.saturating_sub(last) >= QUIET;
+            }
             self.tally.received_at = Some(now);
             // What a probe brings is nothing that the session waits for.
             if role == Role::Main {
@@ -166,5 +177,37 @@ impl Core {
     pub fn must_pause(&self) -> bool {
         self.seen == State::Connected
             && (self.inbox.is_full() || self.outbox.answers_cost() > self.in_force.send_limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_after_a_silence_is_the_time_to_give_back() {
+        let mut core = Core::new([7; 32]);
+        let at = |ms: u64| Moment::from_nanos(1_000_000_000_000 + ms * 1_000_000);
+        let mut rests = |count, ms| {
+            core.received(Role::Main, count, at(ms));
+            std::mem::take(&mut core.at_rest)
+        };
+        rests(10_000, 0);
+        assert!(!rests(1, 499));
+        assert!(rests(1, 999));
+        assert!(!rests(LITTLE + 1, 2000));
+        assert!(!rests(0, 3000));
+        assert!(rests(LITTLE, 3001));
+    }
+
+    #[test]
+    fn a_client_that_sends_is_not_quiet() {
+        let mut core = Core::new([7; 32]);
+        let at = |ms: u64| Moment::from_nanos(1_000_000_000_000 + ms * 1_000_000);
+        core.received(Role::Main, 1, at(0));
+        core.last_write = at(900);
+        core.at_rest = false;
+        core.received(Role::Main, 1, at(1000));
+        assert!(!core.at_rest);
     }
 }

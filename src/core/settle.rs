@@ -76,6 +76,7 @@ impl Core {
             self.inbox.push_state(MessageKind::Connected, &state::connected(sid, attempts));
         }
         self.inbox.release();
+        self.at_rest = true;
         // Packets that waited for this connection go out now.
         fx.kick |= self.outbox.has_waiting();
     }

@@ -88,6 +88,8 @@ pub struct Plan {
     pub read: bool,
     /// When to ask again at the latest.
     pub deadline: Option<Moment>,
+    /// The connection is quiet, or has just been made: what only a busy one needs can be given back.
+    pub rest: bool,
     /// The client is being freed.
     pub stop: bool,
 }
@@ -123,6 +125,13 @@ impl Core {
             }
         }
         plan.read = !pause;
+        if std::mem::take(&mut self.at_rest) {
+            plan.rest = true;
+            self.inbox.rest();
+            self.outbox.rest();
+            self.session.rest();
+            self.started.rest();
+        }
         plan.deadline = self.session.deadline().into_iter().chain(self.started.alarm(now)).min();
         plan
     }

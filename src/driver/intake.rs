@@ -36,6 +36,11 @@ impl Intake {
         self.frames.push_back(frame);
     }
 
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub(super) fn rest(&mut self) {
+        self.frames.shrink_to(BATCH_MIN);
+    }
+
     /// What follows cannot be read.
     pub(super) fn push_malformed(&mut self, what: String) {
         self.malformed.get_or_insert(what);

@@ -16,7 +16,7 @@ use crate::error::Failure;
 use crate::monitor::Shared;
 use crate::net::stream::Stream;
 use crate::net::tls;
-use crate::outbox::emptied;
+use crate::outbox::{self, emptied};
 use crate::session::{Input, Moment};
 use crate::transport::frame::{Decoder, MaskKeys, OpCode, write_slice};
 use crate::transport::websocket::Opening;
@@ -115,6 +115,16 @@ impl Link {
         match self.stage {
             Stage::Open if !self.probe => &self.out[self.out_at..],
             _ => &[],
+        }
+    }
+
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub(super) fn rest(&mut self) {
+        outbox::rest(&mut self.out);
+        self.stream.rest();
+        if self.intake.is_empty() {
+            self.intake.rest();
+            self.decoder.rest();
         }
     }
 

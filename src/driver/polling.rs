@@ -94,6 +94,12 @@ impl Polling {
         self.post = Some((self.http.post(target, body), len));
     }
 
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub(super) fn rest(&self) {
+        self.http.rest();
+        self.get.iter().for_each(Exchange::rest);
+    }
+
     /// Gives both requests up. With `farewell` the server is told, if a connection is there that
     /// takes the words without a wait, and no POST whose packets may come behind them.
     pub(super) fn part(mut self, farewell: bool) {

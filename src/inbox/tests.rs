@@ -296,3 +296,26 @@ fn whatever_comes_and_goes_the_queue_is_what_a_plain_list_would_be() {
         }
     }
 }
+
+#[test]
+fn at_rest_an_empty_queue_keeps_little_and_one_that_is_not_keeps_all() {
+    let mut inbox = Inbox::new(usize::MAX, Overflow::Pause);
+    let room = |inbox: &Inbox| -> usize {
+        inbox.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum::<usize>()
+            + inbox.entries.capacity() * size_of::<Entry>()
+    };
+    push(&mut inbox, "2[\"number\",0]");
+    assert!(room(&inbox) < 1024, "{}", room(&inbox));
+    for n in 1..10_000 {
+        push(&mut inbox, &format!("2[\"number\",{n}]"));
+    }
+    inbox.rest();
+    for n in 0..10_000 {
+        assert_eq!(number(&inbox.pop().unwrap()), n);
+    }
+    assert!(room(&inbox) > CHUNK);
+    inbox.rest();
+    assert!(room(&inbox) < 2048, "{}", room(&inbox));
+    push(&mut inbox, "2[\"number\",7]");
+    assert_eq!(number(&inbox.pop().unwrap()), 7);
+}

@@ -120,6 +120,11 @@ impl Http {
         self.idle.retain(|idle| idle.is_fresh(now) && idle.stream.poll_unusable(cx).is_pending());
     }
 
+    /// For connections that are quiet: gives back what only busy ones need.
+    pub fn rest(&self) {
+        self.idle.iter().for_each(|idle| idle.stream.rest());
+    }
+
     /// Makes a small POST on a kept connection, without waiting for anything, and then closes
     /// all of them. Whether it arrives nobody learns.
     pub fn parting_shot(&mut self, target: &str, body: &[u8]) {
@@ -196,6 +201,13 @@ impl Exchange {
     /// Whether a byte of the request was handed to the system.
     pub fn touched(&self) -> bool {
         self.touched
+    }
+
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub fn rest(&self) {
+        if let State::Open(open) = &self.state {
+            open.rest();
+        }
     }
 
     /// What is known of a refusal whose body is still being read, should the time run out

@@ -28,7 +28,7 @@ struct Inner {
     reader: Mutex<Reader>,
     writer: OwnedWriteHalf,
     /// Locked for as long as it takes to seal or open what is there, never across waiting.
-    tls: Option<Mutex<Channel>>,
+    tls: Option<Box<Mutex<Channel>>>,
 }
 
 struct Reader {
@@ -45,10 +45,10 @@ impl Stream {
 
     /// A connected socket over which the TLS handshake is done.
     pub(super) fn tls(tcp: TcpStream, channel: Channel) -> Self {
-        Self::new(tcp, Some(Mutex::new(channel)))
+        Self::new(tcp, Some(Box::new(Mutex::new(channel))))
     }
 
-    fn new(tcp: TcpStream, tls: Option<Mutex<Channel>>) -> Self {
+    fn new(tcp: TcpStream, tls: Option<Box<Mutex<Channel>>>) -> Self {
         let (half, writer) = tcp.into_split();
         let reader = Mutex::new(Reader { half, arrived: Arrived::default() });
         Stream(Arc::new(Inner { reader, writer, tls }))
@@ -119,7 +119,7 @@ impl Stream {
     /// waiting and unless a record is half written: its rest would bring the server bytes that
     /// were reported as not written.
     pub fn shutdown(&self) {
-        if let Some(Ok(mut channel)) = self.0.tls.as_ref().map(lock) {
+        if let Some(Ok(mut channel)) = self.0.tls.as_deref().map(lock) {
             channel.close(|records| self.0.hand_over(records));
         }
         // A socket that is gone already needs no shutting down.
@@ -136,6 +136,14 @@ impl Stream {
     pub fn poll_unusable(&self, context: &mut Context<'_>) -> Poll<()> {
         // What is of TLS alone, such as a ticket for a later connection, is taken on the way.
         self.poll_read(context, &mut [0]).map(drop)
+    }
+
+    /// For a connection that is quiet: gives back what only a busy one needs. For the driver alone.
+    pub fn rest(&self) {
+        // After a panic the next read says so.
+        if let Ok(mut reader) = self.0.reader.lock() {
+            reader.arrived.rest();
+        }
     }
 
     /// Whether bytes or the end have come of which the runtime may not have heard yet.

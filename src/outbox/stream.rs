@@ -13,6 +13,9 @@ use crate::transport::Transport;
 /// Framed bytes on the way to the socket above which packets wait unframed.
 pub(super) const ON_THE_WAY: u64 = 1024 * 1024;
 
+/// What a quiet connection keeps room for.
+const BYTES_AT_REST: usize = 256;
+
 /// Who moves framed bytes to the socket. There is one writer at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writer {
@@ -223,6 +226,12 @@ impl Stream {
         Some(mark)
     }
 
+    pub(super) fn rest(&mut self) {
+        rest(&mut self.frames);
+        rest(&mut self.spare);
+        self.marks.shrink_to(super::PACKETS_AT_REST);
+    }
+
     /// The connection is gone: what there was, and an empty stream.
     pub(super) fn end(&mut self) -> Ended {
         let Stream { mut held, frames, busy, taken, written, marks, .. } =
@@ -246,4 +255,9 @@ pub fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
     }
     buffer.clear();
     buffer
+}
+
+/// Gives back what a buffer of a quiet connection does not need.
+pub fn rest(buffer: &mut Vec<u8>) {
+    buffer.shrink_to(BYTES_AT_REST);
 }

@@ -341,3 +341,30 @@ fn a_packet_is_posted_alone_so_that_its_size_can_be_checked_before() {
     assert_eq!(post.packets(), 1);
     assert!(outbox.take_loss());
 }
+
+#[test]
+fn at_rest_the_buffers_of_a_burst_are_given_back_and_what_is_framed_stays() {
+    let mut outbox = outbox();
+    let fill = |outbox: &mut Outbox, count| {
+        (0..count).for_each(|_| push(outbox, Role::Event, true));
+    };
+    let room = |outbox: &Outbox| outbox.stream.frames.capacity() + outbox.stream.marks.capacity();
+    fill(&mut outbox, 1);
+    let frames = outbox.take_as_caller().unwrap();
+    fill(&mut outbox, 10_000);
+    let count = frames.len();
+    assert!(outbox.caller_wrote(frames, count));
+    let mut taken = Vec::new();
+    assert!(outbox.take_as_driver(&mut taken));
+    let count = taken.len();
+    outbox.driver_wrote(count, true);
+    let mut taken = emptied(taken);
+    fill(&mut outbox, 1);
+    // The driver's buffer has gone back and forth.
+    std::mem::swap(&mut outbox.stream.frames, &mut taken);
+    outbox.stream.frames.extend_from_slice(&taken);
+    assert!(room(&outbox) > 10_000);
+    outbox.rest();
+    assert!(room(&outbox) < 1024, "{}", room(&outbox));
+    assert_eq!(unmasked(&outbox.take_as_caller().unwrap()), ["42[\"n\",1]"]);
+}

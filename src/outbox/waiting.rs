@@ -140,6 +140,11 @@ impl Waiting {
         self.0.retain_mut(stays);
     }
 
+    /// Gives back what a quiet connection does not need.
+    pub(super) fn rest(&mut self) {
+        self.0.shrink_to(super::PACKETS_AT_REST);
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Packet> {
         self.0.iter_mut()
     }

@@ -192,6 +192,11 @@ impl<C> Session<C> {
         }
     }
 
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub fn rest(&mut self) {
+        self.reassembly.rest();
+    }
+
     /// How many namespaces were established. An answer to an event belongs to the number that was
     /// this when the event came.
     pub fn epoch(&self) -> u64 {

@@ -60,6 +60,14 @@ impl Reassembly {
         Reassembly { stage: Stage::Idle, block: Vec::new(), layout: NO_LAYOUT, parts: Vec::new() }
     }
 
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub(super) fn rest(&mut self) {
+        if self.is_idle() {
+            self.block = Vec::new();
+            self.parts = Vec::new();
+        }
+    }
+
     /// Whether no packet is under way.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {

@@ -120,6 +120,15 @@ impl Decoder {
         }
     }
 
+    /// For a connection that is quiet: gives back what only a busy one needs. Ranges given before
+    /// are void.
+    pub fn rest(&mut self) {
+        if self.start == self.end && self.buffer.len() > FIRST_BUFFER {
+            self.buffer = vec![0; FIRST_BUFFER];
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
     /// The buffer to which the ranges in frames belong.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
@@ -274,7 +283,9 @@ impl Decoder {
         }
         let full = self.end == self.buffer.len();
         if full || (filled && self.buffer.len() < LARGEST_BUFFER) {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            let len = self.buffer.len();
+            let grown = if len < LARGEST_BUFFER { (len * 4).min(LARGEST_BUFFER) } else { len * 2 };
+            self.buffer.resize(grown, 0);
         }
     }
 }
@@ -415,7 +426,9 @@ fn parse_close(payload: &[u8]) -> Result<Frame, FrameError> {
 const LARGE: usize = 16 * 1024;
 /// So much memory is made for a large frame beyond what has come of it, or as much as has come.
 const AHEAD: usize = 1024 * 1024;
-const FIRST_BUFFER: usize = 16 * 1024;
+/// Enough for a connection that is idle, of which a program may have thousands; one that is busy has
+/// the largest after four reads.
+const FIRST_BUFFER: usize = 512;
 const LARGEST_BUFFER: usize = 64 * 1024;
 
 const CONTINUATION: u8 = 0x0;

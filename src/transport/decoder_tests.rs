@@ -383,11 +383,29 @@ fn the_buffer_grows_only_to_its_limit_and_only_when_reads_fill_it() {
     let mut decoder = Decoder::new(LIMIT);
     let stream = frame(0x82, &[7; 1000]).repeat(1000);
     let mut seen = Vec::new();
-    read(&mut decoder, &stream, &[5000], &mut seen).unwrap();
+    let small = frame(0x82, &[7; 100]).repeat(10_000);
+    read(&mut decoder, &small, &[400], &mut seen).unwrap();
     assert_eq!(decoder.buffer.len(), FIRST_BUFFER);
     read(&mut decoder, &stream, &[usize::MAX], &mut seen).unwrap();
     assert_eq!(decoder.buffer.len(), LARGEST_BUFFER);
-    assert_eq!(seen.len(), 2000);
+    assert_eq!(seen.len(), 11_000);
+}
+
+#[test]
+fn a_connection_at_rest_gives_its_buffer_back_unless_a_frame_is_under_way() {
+    let mut decoder = Decoder::new(LIMIT);
+    let stream = frame(0x82, &[7; 1000]).repeat(1000);
+    let mut seen = Vec::new();
+    read(&mut decoder, &stream, &[usize::MAX], &mut seen).unwrap();
+    let (begun, end) = stream[..1004].split_at(500);
+    read(&mut decoder, begun, &[usize::MAX], &mut seen).unwrap();
+    decoder.rest();
+    assert_eq!(decoder.buffer.len(), LARGEST_BUFFER);
+    read(&mut decoder, end, &[usize::MAX], &mut seen).unwrap();
+    decoder.rest();
+    assert_eq!(decoder.buffer.len(), FIRST_BUFFER);
+    read(&mut decoder, &stream, &[usize::MAX], &mut seen).unwrap();
+    assert_eq!(seen.len(), 2001);
 }
 
 #[test]

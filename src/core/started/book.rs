@@ -101,6 +101,14 @@ impl Started {
         self.alarm
     }
 
+    /// Gives back what a quiet connection does not need.
+    pub(in crate::core) fn rest(&mut self) {
+        if self.going.is_empty() {
+            // Emptied maps keep a node.
+            *self = Started { last: self.last, alarm: self.alarm, ..Started::default() };
+        }
+    }
+
     pub(super) fn add(&mut self, operation: Operation) {
         self.last += 1;
         let number = self.last;
@@ -128,6 +136,10 @@ impl Started {
             self.deadlines.remove(&(deadline, number));
         }
         self.leave_line(number, &operation.work);
+        if matches!(operation.work, Work::Connect(_)) {
+            // A program may do the rest with functions that wait.
+            self.rest();
+        }
         Some(operation)
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Open {
     request: Vec<u8>,
     written: usize,
     received: usize,
+    /// How much is read at a time.
+    room: usize,
     /// Why nothing more can be written. The answer may have come nevertheless.
     broken: Option<io::Error>,
     input: Input,
@@ -38,7 +40,8 @@ impl Open {
     /// On a new connection, or on one that was kept.
     pub(super) fn new(stream: Stream, is_kept: bool, request: Vec<u8>, answer: Answer) -> Self {
         let (broken, input) = (None, Input::default());
-        Open { stream, is_kept, request, written: 0, received: 0, broken, input, answer }
+        let room = FIRST_READ;
+        Open { stream, is_kept, request, written: 0, received: 0, room, broken, input, answer }
     }
 
     /// How many bytes have come since this was last asked.
@@ -55,6 +58,11 @@ impl Open {
     pub(super) fn into_stream(self) -> Option<Stream> {
         let in_order = self.is_sent() && self.broken.is_none() && self.input.rest().is_empty();
         in_order.then_some(self.stream)
+    }
+
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub(super) fn rest(&self) {
+        self.stream.rest();
     }
 
     fn is_sent(&self) -> bool {
@@ -133,7 +141,7 @@ impl Open {
         self.input.compact();
         let bytes = &mut self.input.bytes;
         let old = bytes.len();
-        bytes.resize(old + READ, 0);
+        bytes.resize(old + self.room, 0);
         let mut read = self.stream.poll_read(cx, &mut bytes[old..]);
         if let Some(error) = self.broken.take() {
             // What has arrived is read before the failure of writing is told.
@@ -153,6 +161,9 @@ impl Open {
             _ => 0,
         };
         bytes.truncate(old + count);
+        if count == self.room {
+            self.room = (self.room * 4).min(READ);
+        }
         self.received += count;
         read
     }
@@ -169,5 +180,7 @@ impl Open {
     }
 }
 
-/// How much is read at a time, in bytes: one TLS record.
+/// How much is read at a time, in bytes: at first as much as an answer mostly is, because the room
+/// for it is there as long as the answer to a poll is awaited; then one TLS record.
+const FIRST_READ: usize = 1024;
 pub(super) const READ: usize = 16 * 1024;

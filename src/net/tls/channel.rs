@@ -37,6 +37,8 @@ pub(in crate::net) struct Arrived {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// A read has filled the room that there was for it.
+    is_busy: bool,
 }
 
 impl Channel {
@@ -212,8 +214,9 @@ impl Arrived {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        if self.bytes.len() < self.end + SPACE {
-            self.bytes.resize(self.end + SPACE, 0);
+        let space = if self.is_busy { SPACE } else { FIRST_SPACE };
+        if self.bytes.len() < self.end + space {
+            self.bytes.resize(self.end + space, 0);
         }
         &mut self.bytes[self.end..]
     }
@@ -221,6 +224,14 @@ impl Arrived {
     /// So many bytes have come into [`space`](Self::space).
     pub(in crate::net) fn advance(&mut self, count: usize) {
         self.end += count;
+        self.is_busy |= self.end == self.bytes.len();
+    }
+
+    /// For a connection that is quiet: gives back what only a busy one needs.
+    pub(in crate::net) fn rest(&mut self) {
+        if self.is_empty() && self.bytes.len() > FIRST_SPACE {
+            *self = Self::default();
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -249,7 +260,9 @@ const HEADER: u64 = 5;
 /// Records for which keys that cannot be changed must last beside the bytes.
 const RESERVED_SEALS: u64 = 64;
 
-/// How much is read from the socket at once: two records.
+/// How much is read from the socket at once: two records, once a read has filled the room that an
+/// idle connection has.
+const FIRST_SPACE: usize = 2 * 1024;
 const SPACE: usize = 2 * (MAX_RECORD + 256);
 
 #[cfg(test)]
