@@ -135,6 +135,8 @@ pub struct Core {
     last_write: Moment,
     /// The connection is quiet, or has just been made, and the driver has not been told.
     at_rest: bool,
+    /// Bytes in the outbox when a program that emits last yielded, or fewer since.
+    yielded_at: usize,
 }
 
 impl Core {
@@ -175,6 +177,7 @@ impl Core {
             unannounced: 0,
             last_write: Moment::default(),
             at_rest: false,
+            yielded_at: 0,
         }
     }
 

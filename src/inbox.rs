@@ -28,7 +28,7 @@ pub struct Block {
     /// Where name and arguments stand.
     pub layout: BlockLayout,
     /// The byte buffers, in the order of their numbers; none in most messages.
-    pub parts: Option<Box<Vec<Part>>>,
+    pub parts: Option<Box<[Part]>>,
 }
 
 /// What it takes to answer an event: the acknowledgement id and the connection it belongs to.
@@ -61,6 +61,9 @@ const FIRST_CHUNK: usize = 512;
 
 const OWN_BLOCK: usize = CHUNK / 2;
 
+/// Buffers of one event for which a table is kept in the chunk.
+const MOST_WITHIN: usize = 256;
+
 /// Entries for which an empty queue keeps room.
 const ENTRIES_KEPT: usize = 16 * 1024;
 const ENTRIES_AT_REST: usize = 16;
@@ -74,16 +77,19 @@ struct Chunk {
 }
 
 struct Entry {
-    /// Bytes in the chunk; 0 if the event has a block of its own.
+    /// Bytes of text and buffers in the chunk; 0 if the event has a block of its own.
     size: u32,
-    name_len: u32,
+    name_len: u16,
+    /// How many buffers there are among them, if nothing else is to be said of the event. Where they
+    /// are stands behind those bytes: two allocations for each event would cost more than all else.
+    within: u16,
     answer: Option<Box<AnswerTo>>,
     extra: Option<Box<Extra>>,
 }
 
 /// What only events with buffers, large ones, and state messages have.
 enum Extra {
-    /// Name, arguments and small buffers stand in the chunk.
+    /// Name, arguments and small buffers stand in the chunk, other buffers do not.
     InChunk { args_len: usize, parts: Vec<Part> },
     /// All stands in a block of its own.
     Own(Block),
@@ -95,6 +101,11 @@ enum Extra {
 }
 
 impl Entry {
+    /// Bytes that it takes in the chunk.
+    fn in_chunk(&self) -> usize {
+        self.size as usize + table_len(self.within)
+    }
+
     /// Bytes of text and buffers.
     fn bytes(&self) -> usize {
         let outside = match self.extra.as_deref() {
@@ -226,24 +237,32 @@ impl Inbox {
                 let chunk = self.chunk_with_room(text.len() + 16);
                 let start = chunk.len();
                 let layout = packet.write_block(text, chunk);
-                let size = chunk.len() - start;
-                let name_len = layout.name_len as u32;
-                Entry { size: size as u32, name_len, answer, extra: None }
+                let size = (chunk.len() - start) as u32;
+                Entry { size, name_len: layout.name_len as u16, within: 0, answer, extra: None }
             }
             // A block that was made in place begins with what stood before the name.
             Parcel::Assembled { block, layout, parts }
                 if block.len() < OWN_BLOCK && layout.name_start == 0 =>
             {
-                let chunk = self.chunk_with_room(block.len());
+                let within = few_within(parts);
+                let chunk = self.chunk_with_room(block.len() + table_len(within));
                 chunk.extend_from_slice(block);
-                let parts = std::mem::take(parts);
-                let extra = Some(Box::new(Extra::InChunk { args_len: layout.args_len, parts }));
-                let (size, name_len) = (block.len() as u32, layout.name_len as u32);
-                Entry { size, name_len, answer, extra }
+                let extra = match within {
+                    0 => {
+                        let parts = std::mem::take(parts);
+                        Some(Box::new(Extra::InChunk { args_len: layout.args_len, parts }))
+                    }
+                    _ => {
+                        write_table(chunk, layout.args_len, parts);
+                        None
+                    }
+                };
+                let (size, name_len) = (block.len() as u32, layout.name_len as u16);
+                Entry { size, name_len, within, answer, extra }
             }
             large => {
                 let extra = Some(Box::new(Extra::Own(Block::from_parcel(large))));
-                Entry { size: 0, name_len: 0, answer, extra }
+                Entry { size: 0, name_len: 0, within: 0, answer, extra }
             }
         };
         self.held += usize::from(hold);
@@ -266,7 +285,8 @@ impl Inbox {
     }
 
     fn push_told(&mut self, told: Extra) {
-        let entry = Entry { size: 0, name_len: 0, answer: None, extra: Some(Box::new(told)) };
+        let extra = Some(Box::new(told));
+        let entry = Entry { size: 0, name_len: 0, within: 0, answer: None, extra };
         self.cost += entry.bytes() + OVERHEAD;
         self.entries.insert(self.entries.len() - self.held, entry);
         self.cost_max = self.cost_max.max(self.cost);
@@ -294,16 +314,22 @@ impl Inbox {
         self.drain();
         let answer = entry.answer.map(|answer| *answer);
         let size = entry.size as usize;
-        let name_len = entry.name_len as usize;
+        let name_len = usize::from(entry.name_len);
         let Some(extra) = entry.extra else {
-            let bytes = self.consume(size);
+            if entry.within > 0 {
+                let (bytes, (args_len, parts)) =
+                    self.consume(size, table_len(entry.within), read_table);
+                let block = Block { bytes, layout: layout(name_len, args_len), parts: Some(parts) };
+                return Message::event(block, answer);
+            }
+            let (bytes, ()) = self.consume(size, 0, |_| ());
             let block = Block { bytes, layout: layout(name_len, size - name_len - 2), parts: None };
             return Message::event(block, answer);
         };
         let block = match *extra {
             Extra::InChunk { args_len, parts } => {
-                let bytes = self.consume(size);
-                Block { bytes, layout: layout(name_len, args_len), parts: Some(Box::new(parts)) }
+                let (bytes, ()) = self.consume(size, 0, |_| ());
+                Block { bytes, layout: layout(name_len, args_len), parts: Some(parts.into()) }
             }
             Extra::Own(block) => block,
             Extra::State(kind, block) => return Message::state(kind, block),
@@ -323,7 +349,7 @@ impl Inbox {
         let dropped = self.held as u64;
         for entry in self.entries.drain(self.entries.len() - self.held..).rev() {
             self.cost -= entry.bytes() + OVERHEAD;
-            if let (Some(chunk), size @ 1..) = (self.chunks.back_mut(), entry.size as usize) {
+            if let (Some(chunk), size @ 1..) = (self.chunks.back_mut(), entry.in_chunk()) {
                 chunk.bytes.truncate(chunk.bytes.len() - size);
                 if chunk.bytes.len() == chunk.read && self.chunks.len() > 1 {
                     self.chunks.pop_back();
@@ -390,9 +416,15 @@ impl Inbox {
         &mut self.chunks[last].bytes
     }
 
-    /// Copies the next `size` bytes out and gives up a chunk that is used up.
+    /// Copies the next `size` bytes out, reads the `behind` bytes that follow, and gives up a chunk
+    /// that is used up.
     #[inline]
-    fn consume(&mut self, size: usize) -> Vec<u8> {
+    fn consume<T>(
+        &mut self,
+        size: usize,
+        behind: usize,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> (Vec<u8>, T) {
         loop {
             let last = self.chunks.len() == 1;
             let chunk = &mut self.chunks[0];
@@ -400,15 +432,51 @@ impl Inbox {
                 self.chunks.pop_front();
                 continue;
             }
-            let bytes = chunk.bytes[chunk.read..chunk.read + size].to_vec();
-            chunk.read += size;
+            let (text, rest) = chunk.bytes[chunk.read..].split_at(size);
+            let taken = (text.to_vec(), read(&rest[..behind]));
+            chunk.read += size + behind;
             if chunk.read == chunk.bytes.len() && last {
                 chunk.bytes.clear();
                 chunk.read = 0;
             }
-            return bytes;
+            return taken;
         }
     }
+}
+
+/// How many buffers there are, if all stand in the block and are few enough for a table of them; else
+/// 0.
+fn few_within(parts: &[Part]) -> u16 {
+    let all = parts.iter().all(|part| matches!(part, Part::Within { .. }));
+    if all && parts.len() <= MOST_WITHIN { parts.len() as u16 } else { 0 }
+}
+
+/// Bytes of the table of so many buffers.
+fn table_len(within: u16) -> usize {
+    if within == 0 { 0 } else { 4 + 8 * usize::from(within) }
+}
+
+/// Appends the length of the arguments, and where each buffer begins and how long it is. All of it is
+/// within a chunk, so that four bytes are enough.
+fn write_table(chunk: &mut Vec<u8>, args_len: usize, parts: &[Part]) {
+    let mut number = |number: usize| chunk.extend_from_slice(&(number as u32).to_le_bytes());
+    number(args_len);
+    for part in parts {
+        if let Part::Within { start, len } = part {
+            number(*start);
+            number(*len);
+        }
+    }
+}
+
+fn read_table(table: &[u8]) -> (usize, Box<[Part]>) {
+    let (words, _) = table.as_chunks::<4>();
+    let number = |word: &[u8; 4]| u32::from_le_bytes(*word) as usize;
+    let args_len = words.first().map_or(0, number);
+    let (places, _) = words.get(1..).unwrap_or_default().as_chunks::<2>();
+    let part =
+        |[start, len]: &[[u8; 4]; 2]| Part::Within { start: number(start), len: number(len) };
+    (args_len, places.iter().map(part).collect())
 }
 
 impl Block {
@@ -429,14 +497,14 @@ impl Block {
                 // keeps its room. A large one is worth more than its allocation.
                 let bytes =
                     if block.len() < OWN_BLOCK { block.clone() } else { std::mem::take(block) };
-                Block { bytes, layout, parts: Some(Box::new(std::mem::take(parts))) }
+                Block { bytes, layout, parts: Some(std::mem::take(parts).into()) }
             }
         }
     }
 
     /// The byte buffers.
     pub fn buffers(&self) -> &[Part] {
-        self.parts.as_deref().map_or(&[], |parts| parts)
+        self.parts.as_deref().unwrap_or_default()
     }
 
     /// Without a name, for what the library tells by itself.

@@ -139,6 +139,11 @@ impl Outbox {
         self.stream.is_written()
     }
 
+    /// How much is framed that no writer has taken yet.
+    pub fn framed_len(&self) -> usize {
+        self.stream.frames.len()
+    }
+
     /// Whether nothing that was framed is on its way, so that the stream ends between two frames.
     pub fn is_between_frames(&self) -> bool {
         self.stream.is_between_frames()

@@ -22,6 +22,9 @@ use crate::sleepers::Queue;
 const QUIET: Duration = Duration::from_millis(500);
 const LITTLE: usize = 1024;
 
+/// Taking so many events takes longer than a wake; and their bytes are still at hand if they are small.
+const WORTH_A_WAKE: usize = 256;
+
 impl Core {
     /// Bytes came from the socket of a link.
     pub fn received(&mut self, role: Role, count: usize, now: Moment) {
@@ -119,6 +122,12 @@ impl Core {
     pub fn announce(&mut self, fx: &mut Effects<'_>) {
         let arrived = std::mem::take(&mut self.unannounced);
         self.sleepers.wake_some(Queue::Receive, arrived, &mut fx.wakes);
+    }
+
+    /// Whether receivers are to be woken even if more follows at once: somebody has to make room, or
+    /// so much is there that a wake is little beside it.
+    pub fn must_announce(&self) -> bool {
+        self.unannounced >= WORTH_A_WAKE || self.must_pause()
     }
 
     /// Takes the oldest event.

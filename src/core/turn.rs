@@ -118,6 +118,8 @@ impl Core {
         if pause != self.paused {
             self.paused = pause;
             if pause {
+                // Those who can make room may not have been woken yet.
+                self.announce(fx);
                 self.session.pause(now);
                 fx.log(Level::Debug, || "reading is paused: the receive queue is full".into());
             } else {

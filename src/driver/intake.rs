@@ -20,6 +20,18 @@ use crate::transport::frame::{Frame, Payload};
 const BATCH_MIN: usize = 8;
 const BATCH_MAX: usize = 256;
 
+/// What is known of the bytes behind those that a read brought.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// More of them are there already, so that whoever receives can be woken for all of them at once.
+    More,
+    /// More may come.
+    Unknown,
+    /// The link is broken: what has come is taken in even if the program would have to take something
+    /// first.
+    Nothing,
+}
+
 /// Cut and not yet taken in, because the program does not take what came before.
 pub(super) struct Intake {
     frames: VecDeque<Frame>,
@@ -52,15 +64,15 @@ impl Intake {
     }
 
     /// Parses what was cut, then takes it in under one lock for each batch, until the program
-    /// would have to take something first; not even then if the link is `broken`. `bytes` is what
-    /// the frames point into, `count` how many bytes the read brought.
+    /// would have to take something first. `bytes` is what the frames point into, `count` how many
+    /// bytes the read brought.
     pub(super) fn deliver(
         &mut self,
         shared: &Shared,
         link: u64,
         bytes: &[u8],
         mut count: usize,
-        broken: bool,
+        follows: Follows,
         now: Moment,
     ) {
         let Intake { frames, malformed, batch } = self;
@@ -83,7 +95,7 @@ impl Intake {
                         role = Role::Past;
                         break;
                     }
-                    if core.must_pause() && !broken {
+                    if core.must_pause() && follows != Follows::Nothing {
                         *batch = BATCH_MIN;
                         return false;
                     }
@@ -105,9 +117,9 @@ impl Intake {
             };
             let go_on = shared.with(|core, effects| {
                 let go_on = take_in(core, effects);
-                // Once for all that a read brought: a thread that is woken for the first of many
-                // only takes the processor, or the lock, from who brings the rest.
-                if !go_on {
+                // Once for all that is there: a thread that is woken for the first of many only
+                // takes the processor, or the lock, from who brings the rest.
+                if !go_on && (follows != Follows::More || core.must_announce()) {
                     core.announce(effects);
                 }
                 go_on

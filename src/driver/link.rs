@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::intake::Intake;
+use super::intake::{Follows, Intake};
 use crate::core::{Core, LinkPlan, Role};
 use crate::error::Failure;
 use crate::monitor::Shared;
@@ -20,6 +20,10 @@ use crate::outbox::{self, emptied};
 use crate::session::{Input, Moment};
 use crate::transport::frame::{Decoder, MaskKeys, OpCode, write_slice};
 use crate::transport::websocket::Opening;
+
+/// Where more has arrived than one read could take, receivers are woken once for so many bytes: on
+/// one processor each wake is a switch to them and back.
+const WAKE_EVERY: usize = 256 * 1024;
 
 /// How long a socket that the session has parted from may take to read to its end.
 const PARTING: Duration = Duration::from_secs(1);
@@ -53,6 +57,9 @@ pub(super) struct Link {
     target: String,
     decoder: Decoder,
     intake: Intake,
+    /// The room that the last read had, and the bytes for which no receiver has been woken yet.
+    room: usize,
+    quiet: usize,
     /// What our close frame says if a frame was malformed.
     close_code: Option<u16>,
     /// On its way to the socket: what is written of it, and all of it.
@@ -83,6 +90,8 @@ impl Link {
             plan,
             target,
             intake: Intake::new(),
+            room: 0,
+            quiet: 0,
             close_code: None,
             broken: None,
         })
@@ -186,7 +195,10 @@ impl Link {
             Stage::Opening(_, space) => &mut space[..],
             Stage::Open => self.decoder.space(),
         };
+        self.room = space.len();
         match self.stream.poll_read(context, space) {
+            // Nothing more is there, so that the receivers are due.
+            Poll::Pending if self.quiet > 0 => Poll::Ready(Read::Again),
             // The runtime says so too when it wants to do something else for a while.
             Poll::Pending if self.broken.is_some() => self.read_the_rest(),
             Poll::Pending => Poll::Pending,
@@ -250,16 +262,21 @@ impl Link {
                         });
                         self.decoder.extend(&tail);
                         self.cut();
-                        self.deliver(shared, tail.len(), now);
+                        self.deliver(shared, tail.len(), Follows::Unknown, now);
                     }
                 }
             }
             (Read::Bytes(count), Stage::Open) => {
                 self.decoder.advance(count);
                 self.cut();
-                self.deliver(shared, count, now);
+                // A read that fills its room leaves more behind, as a rule.
+                let follows = match count == self.room && self.quiet + count < WAKE_EVERY {
+                    true => Follows::More,
+                    false => Follows::Unknown,
+                };
+                self.deliver(shared, count, follows, now);
             }
-            (Read::Again, _) => self.deliver(shared, 0, now),
+            (Read::Again, _) => self.deliver(shared, 0, Follows::Unknown, now),
             (Read::Eof, Stage::Opening(opening, _)) => {
                 let failure = opening.end();
                 single(Input::Failed(failure));
@@ -318,9 +335,12 @@ impl Link {
         }
     }
 
-    fn deliver(&mut self, shared: &Shared, count: usize, now: Moment) {
-        let broken = self.broken.is_some();
-        self.intake.deliver(shared, self.number, self.decoder.bytes(), count, broken, now);
+    /// Hands over what was cut.
+    fn deliver(&mut self, shared: &Shared, count: usize, follows: Follows, now: Moment) {
+        let follows = if self.broken.is_some() { Follows::Nothing } else { follows };
+        self.quiet = if follows == Follows::More { self.quiet + count } else { 0 };
+        let bytes = self.decoder.bytes();
+        self.intake.deliver(shared, self.number, bytes, count, follows, now);
     }
 }
 

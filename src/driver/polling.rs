@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::intake::Intake;
+use super::intake::{Follows, Intake};
 use crate::core::LinkPlan;
 use crate::error::Failure;
 use crate::monitor::Shared;
@@ -253,8 +253,9 @@ impl Polling {
     /// Takes in what was cut, and then the end of the answer.
     fn deliver(&mut self, shared: &Shared, now: Moment) {
         let count = std::mem::take(&mut self.heard);
-        let broken = self.failed.is_some();
-        self.intake.deliver(shared, self.number, self.body.bytes(), count, broken, now);
+        let follows = if self.failed.is_some() { Follows::Nothing } else { Follows::Unknown };
+        let bytes = self.body.bytes();
+        self.intake.deliver(shared, self.number, bytes, count, follows, now);
         if self.complete && self.intake.is_empty() {
             self.complete = false;
             let (number, only_noop) = (self.number, self.only_noop);

@@ -5,21 +5,24 @@
 
 #![forbid(unsafe_code)]
 
+use std::ops::Range;
+
 use super::{JsonError, Kind, string};
 
 /// Sees the parts of a value go by while it is checked. All methods do nothing by default, and
-/// with `()` the pass is compiled as if they were not there.
+/// with `()` the pass is compiled as if they were not there: so they get ranges of the text and cut
+/// them out themselves, since a cut is checked even if nobody looks at it.
 pub(crate) trait Watch {
     /// The name of a member; `inside` is what stands between its quotes.
     #[inline(always)]
-    fn name(&mut self, inside: &[u8], escaped: bool) {
-        let _ = (inside, escaped);
+    fn name(&mut self, text: &[u8], inside: Range<usize>, escaped: bool) {
+        let _ = (text, inside, escaped);
     }
 
-    /// A value that is neither array nor object, all of it.
+    /// A value that is neither array nor object; `all` of it.
     #[inline(always)]
-    fn scalar(&mut self, kind: Kind, text: &[u8]) {
-        let _ = (kind, text);
+    fn scalar(&mut self, kind: Kind, text: &[u8], all: Range<usize>) {
+        let _ = (kind, text, all);
     }
 
     /// An array or an object begins.
@@ -53,7 +56,7 @@ pub(crate) fn value<W: Watch>(
         b'-' | b'0'..=b'9' => (Kind::Number, number(text, at)?),
         _ => literal(text, at)?,
     };
-    watch.scalar(kind, &text[at..end]);
+    watch.scalar(kind, text, at..end);
     Ok((kind, end))
 }
 
@@ -83,14 +86,14 @@ pub(crate) fn skip_space(text: &[u8], at: usize) -> usize {
 /// it.
 #[inline(always)]
 pub(crate) fn number(text: &[u8], at: usize) -> Result<usize, JsonError> {
-    // Most numbers are whole, positive and not 0.
-    if matches!(byte(text, at), b'1'..=b'9') {
-        let end = digits(text, at + 1);
-        if !matches!(byte(text, end), b'.' | b'e' | b'E') {
-            return Ok(end);
-        }
+    let start = at + usize::from(byte(text, at) == b'-');
+    let end = digits(text, start);
+    // Most numbers are whole, and most of the others have a point.
+    match byte(text, end) {
+        b'.' | b'e' | b'E' => any_number(text, at),
+        _ if end > start && (end == start + 1 || byte(text, start) != b'0') => Ok(end),
+        _ => any_number(text, at),
     }
-    any_number(text, at)
 }
 
 #[inline(never)]
@@ -156,12 +159,12 @@ fn inside<W: Watch>(
         match first {
             b'"' => {
                 let end = string::scan(text, at + 1)?.end;
-                watch.scalar(Kind::String, &text[at..end]);
+                watch.scalar(Kind::String, text, at..end);
                 at = end;
             }
             b'-' | b'0'..=b'9' => {
                 let end = number(text, at)?;
-                watch.scalar(Kind::Number, &text[at..end]);
+                watch.scalar(Kind::Number, text, at..end);
                 at = end;
             }
             b'[' => {
@@ -185,7 +188,7 @@ fn inside<W: Watch>(
             }
             _ => {
                 let (kind, end) = literal(text, at)?;
-                watch.scalar(kind, &text[at..end]);
+                watch.scalar(kind, text, at..end);
                 at = end;
             }
         }
@@ -224,7 +227,7 @@ fn name<W: Watch>(text: &[u8], at: usize, quote: u8, watch: &mut W) -> Result<us
         return Err(fail(text, at, "expected a member's name in double quotes"));
     }
     let scanned = string::scan(text, at + 1)?;
-    watch.name(&text[at + 1..scanned.end - 1], scanned.escaped);
+    watch.name(text, at + 1..scanned.end - 1, scanned.escaped);
     let (at, colon) = peek(text, scanned.end);
     if colon != b':' {
         return Err(fail(text, at, "expected ':' after a member's name"));
@@ -250,12 +253,32 @@ pub(super) fn byte(text: &[u8], at: usize) -> u8 {
     text.get(at).copied().unwrap_or(0)
 }
 
+/// The offset of the first byte from `at` on that is no digit.
 #[inline(always)]
-fn digits(text: &[u8], mut at: usize) -> usize {
+fn digits(text: &[u8], at: usize) -> usize {
+    match text.get(at..).and_then(|rest| rest.first_chunk::<8>()).map(others_than_digits) {
+        Some(marks @ 1..) => at + (marks.trailing_zeros() / 8) as usize,
+        _ => many_digits(text, at),
+    }
+}
+
+/// The same for numbers that are long, or near the end of the text.
+#[inline(never)]
+fn many_digits(text: &[u8], mut at: usize) -> usize {
     while byte(text, at).is_ascii_digit() {
         at += 1;
     }
     at
+}
+
+/// Marks with its highest bit the first byte that is no digit; the marks above the lowest one mean
+/// nothing.
+#[inline(always)]
+fn others_than_digits(chunk: &[u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The digits become 0 to 9, and adding leaves those alone below the highest bit.
+    let word = u64::from_le_bytes(*chunk) ^ (ONES * 0x30);
+    (word | word.wrapping_add(ONES * (0x80 - 10))) & (ONES * 0x80)
 }
 
 #[inline(always)]

@@ -24,6 +24,8 @@ pub struct Effects<'a> {
     pub kick: bool,
     /// The caller writes to the socket by itself.
     pub write: Option<CallerWrite>,
+    /// Much is queued for the driver, which may be waiting for this processor.
+    pub yields: bool,
     /// What a program with an event loop is to be told.
     pub ready: Due,
     lines: Vec<(Level, String)>,
@@ -47,6 +49,7 @@ impl<'a> Effects<'a> {
             wakes: Vec::new(),
             kick: false,
             write: None,
+            yields: false,
             ready: Due::default(),
             lines: Vec::new(),
             log,
@@ -64,6 +67,7 @@ impl<'a> Effects<'a> {
     #[inline]
     pub fn run(self, shared: &Shared) {
         let quiet = self.wakes.is_empty() && self.lines.is_empty() && self.write.is_none();
+        let quiet = quiet && !self.yields;
         if !quiet || self.kick || self.ready != Due::default() {
             self.run_all(shared);
         } else {
@@ -88,6 +92,9 @@ impl<'a> Effects<'a> {
         }
         if let Some(write) = self.write {
             write.run(shared);
+        }
+        if self.yields {
+            std::thread::yield_now();
         }
         for (level, line) in self.lines {
             shared.log.write(level, line);

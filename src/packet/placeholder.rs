@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::ops::Range;
+
 use crate::json::{self, JsonError, Kind, Watch};
 
 /// Checks arguments that go out with buffers: each placeholder has a plain integer as `num`, and
@@ -158,7 +160,8 @@ impl Placeholders {
 
 impl Watch for Placeholders {
     #[inline]
-    fn name(&mut self, inside: &[u8], escaped: bool) {
+    fn name(&mut self, text: &[u8], inside: Range<usize>, escaped: bool) {
+        let inside = &text[inside];
         self.next = if json::equals(inside, escaped, b"_placeholder") {
             Next::Mark
         } else if json::equals(inside, escaped, b"num") {
@@ -169,9 +172,9 @@ impl Watch for Placeholders {
     }
 
     #[inline]
-    fn scalar(&mut self, kind: Kind, text: &[u8]) {
+    fn scalar(&mut self, kind: Kind, text: &[u8], all: Range<usize>) {
         if self.next != Next::Other {
-            self.note(kind, text);
+            self.note(kind, &text[all]);
         }
     }
 

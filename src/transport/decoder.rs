@@ -29,6 +29,8 @@ pub struct Decoder {
     end: usize,
     max_message: usize,
     stage: Stage,
+    /// Whether messages have come that are worth larger reads.
+    has_large: bool,
 }
 
 /// A large frame under way.
@@ -82,7 +84,7 @@ impl Decoder {
     /// the Engine.IO type, does not count.
     pub fn new(max_message: usize) -> Self {
         let buffer = vec![0; FIRST_BUFFER];
-        Decoder { buffer, start: 0, end: 0, max_message, stage: Stage::Between }
+        Decoder { buffer, start: 0, end: 0, max_message, stage: Stage::Between, has_large: false }
     }
 
     /// The memory to read into, never empty. Ranges given before are void.
@@ -126,6 +128,7 @@ impl Decoder {
         if self.start == self.end && self.buffer.len() > FIRST_BUFFER {
             self.buffer = vec![0; FIRST_BUFFER];
             (self.start, self.end) = (0, 0);
+            self.has_large = false;
         }
     }
 
@@ -225,6 +228,7 @@ impl Decoder {
         let mut gathered = self.take_gathered(header.opcode);
         // The size was checked against the limit, which is a usize.
         let payload = header.payload as usize;
+        self.has_large = true;
         let start = self.start + header.len;
         let end = self.end.min(start + payload);
         gathered.reserve(end - start, size as usize);
@@ -282,9 +286,10 @@ impl Decoder {
             self.start = 0;
         }
         let full = self.end == self.buffer.len();
-        if full || (filled && self.buffer.len() < LARGEST_BUFFER) {
-            let len = self.buffer.len();
-            let grown = if len < LARGEST_BUFFER { (len * 4).min(LARGEST_BUFFER) } else { len * 2 };
+        let largest = if self.has_large { LARGEST_BUFFER } else { SMALL_FRAMES_BUFFER };
+        let len = self.buffer.len();
+        if full || (filled && len < largest) {
+            let grown = if len < largest { (len * 4).min(largest) } else { len * 2 };
             self.buffer.resize(grown, 0);
         }
     }
@@ -429,7 +434,10 @@ const AHEAD: usize = 1024 * 1024;
 /// Enough for a connection that is idle, of which a program may have thousands; one that is busy has
 /// the largest after four reads.
 const FIRST_BUFFER: usize = 512;
-const LARGEST_BUFFER: usize = 64 * 1024;
+/// More at once, and what is cut from it has left the processor's nearer caches when it is taken.
+const SMALL_FRAMES_BUFFER: usize = 64 * 1024;
+/// Of larger frames each would take a read of its own and one for the header of the next.
+const LARGEST_BUFFER: usize = 256 * 1024;
 
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;

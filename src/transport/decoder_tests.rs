@@ -387,8 +387,12 @@ fn the_buffer_grows_only_to_its_limit_and_only_when_reads_fill_it() {
     read(&mut decoder, &small, &[400], &mut seen).unwrap();
     assert_eq!(decoder.buffer.len(), FIRST_BUFFER);
     read(&mut decoder, &stream, &[usize::MAX], &mut seen).unwrap();
-    assert_eq!(decoder.buffer.len(), LARGEST_BUFFER);
+    assert_eq!(decoder.buffer.len(), SMALL_FRAMES_BUFFER);
     assert_eq!(seen.len(), 11_000);
+    let stream = frame(0x82, &[7; 20_000]).repeat(100);
+    read(&mut decoder, &stream, &[usize::MAX], &mut seen).unwrap();
+    assert_eq!(decoder.buffer.len(), LARGEST_BUFFER);
+    assert_eq!(seen.len(), 11_100);
 }
 
 #[test]
@@ -400,7 +404,7 @@ fn a_connection_at_rest_gives_its_buffer_back_unless_a_frame_is_under_way() {
     let (begun, end) = stream[..1004].split_at(500);
     read(&mut decoder, begun, &[usize::MAX], &mut seen).unwrap();
     decoder.rest();
-    assert_eq!(decoder.buffer.len(), LARGEST_BUFFER);
+    assert_eq!(decoder.buffer.len(), SMALL_FRAMES_BUFFER);
     read(&mut decoder, end, &[usize::MAX], &mut seen).unwrap();
     decoder.rest();
     assert_eq!(decoder.buffer.len(), FIRST_BUFFER);

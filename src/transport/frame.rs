@@ -176,8 +176,18 @@ pub fn write_frame(
 /// Appends one whole frame with a payload that lies ready.
 #[inline]
 pub fn write_slice(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], key: [u8; 4]) {
-    write_frame(out, opcode, payload.len(), key, |out| out.extend_from_slice(payload));
+    write_header(out, opcode, payload.len(), key);
+    // Piece by piece, so that a large one is masked while it is in the processor's first cache. Every
+    // piece but the last is a multiple of the key's length.
+    for piece in payload.chunks(PIECE) {
+        let start = out.len();
+        out.extend_from_slice(piece);
+        mask::apply(key, &mut out[start..]);
+    }
 }
+
+/// So much of a payload is copied and masked at a time.
+const PIECE: usize = 4096;
 
 /// Takes the payload back out of the first frame of `frames`, which [`write_frame`] has written;
 /// and what stands behind it. None if that is not a whole frame.
