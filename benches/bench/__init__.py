@@ -1,0 +1,1 @@
+"""The parts of the benchmark's runner, see ../README.md."""
