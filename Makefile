@@ -16,6 +16,9 @@ PIP_OPTIONS ?=
 WHEELS ?= $(TARGET_DIR)/python
 # Which of the long tests `make soak` runs, such as "restarts node runs=20"; all, if it is empty.
 PART ?=
+# How many rounds `make bench` takes, and which of its cells; all, if it is empty.
+ROUNDS ?= 5
+CELLS ?=
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
@@ -48,7 +51,7 @@ SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find src -name '*.
 DEMO_SERVER := $(TARGET_DIR)/debug/examples/demo_server
 DEMO := $(LIBRARY)/demo
 
-.PHONY: all help demo server test setup soak gate gate-figures install uninstall \
+.PHONY: all help demo server test setup soak bench gate gate-figures install uninstall \
     python-wheel header fmt clippy clean need-cargo
 .NOTPARALLEL:
 
@@ -73,6 +76,7 @@ help:
 	@echo "make soak       runs the long tests, which are no part of make test (PART= for some of them)"
 	@echo "make gate       measures what a message costs and compares that with benches/gate/figures.txt"
 	@echo "make gate-figures  writes those figures anew, for a change that costs or gains on purpose"
+	@echo "make bench      measures the library beside other clients, in 25 minutes (ROUNDS= CELLS= for less)"
 	@echo "make install    installs under $(PREFIX) (PREFIX= LIBDIR= INCLUDEDIR= DESTDIR=)"
 	@echo "make uninstall  removes what make install with the same variables installed"
 	@echo "make python-wheel  builds a Python wheel with the library in it, into $(WHEELS) (PYTHON= WHEELS=)"
@@ -111,6 +115,10 @@ gate: all
 
 gate-figures: all
 	@$(PYTHON) benches/gate/gate.py renew
+
+bench: need-cargo
+	@sh benches/setup.sh
+	@$(PYTHON) benches/run.py --rounds $(ROUNDS) $(if $(CELLS),--cells $(foreach cell,$(CELLS),'$(cell)'))
 
 # An older library than the sources is never installed, but cargo is not needed if there is none.
 $(BUILT): $(SOURCES)

@@ -124,7 +124,7 @@ def memory(results: Results) -> str | None:
         720,
         460,
         "Memory by length of the queue",
-        "Peak of the process in MiB, with so many events of 64 bytes waiting to be received; down is better",
+        "Peak of the process, with so many events of 64 bytes waiting; down is better",
     )
     frame = Frame(92, _TOP, 540, 410)
     x = Log(QUEUES[0], QUEUES[-1], frame.left + 14, frame.right - 14)

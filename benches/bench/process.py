@@ -183,8 +183,9 @@ class Server:
         try:
             self._child.wait(_SERVER_DEADLINE)
         except subprocess.TimeoutExpired:
-            _end(self._child)
             raise Failed(f"{_words(self._command)}: it does not end with its stdin") from None
+        finally:
+            _end(self._child)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

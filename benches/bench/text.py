@@ -14,9 +14,9 @@ def number(value: float) -> str:
     if value == 0:
         return "0"
     size = abs(value)
-    if size >= 1000:
+    if size >= 999.5:
         return f"{round_to_digits(value, 3):,.0f}"
-    if size >= 100:
+    if size >= 99.95:
         return f"{value:.0f}"
     for decimals, limit in ((1, 9.995), (2, 0.9995), (3, 0.09995)):
         if size >= limit:
