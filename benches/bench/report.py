@@ -366,7 +366,7 @@ def shares(results: Results) -> str:
     lines = []
     for cell in cells:
         found = [results.server_share(cell, client) for client in clients]
-        lines.append([f"`{cell}`", *(f"{value.median:.0f}" if value else NONE for value in found)])
+        lines.append([f"`{cell}`", *(NONE if value is None else f"{value:.0f}" for value in found)])
     return table(("", *(BY_NAME[client].label for client in clients)), lines) if lines else ""
 
 

@@ -146,12 +146,9 @@ class Results:
             return None
         return Spread.of(ratios(numerators, denominators))
 
-    def server_share(self, cell: str, client: str) -> Spread | None:
-        """The server's part of the processor time of both, in per cent."""
+    def server_share(self, cell: str, client: str) -> float | None:
+        """The server's part of the processor time of both, in per cent. Of all rounds together: the
+        system tells it in hundredths of a second."""
         runs = self.runs(cell, client, PINNED) or self.runs(cell, client, FREE)
-        parts = [
-            run["server_us"] / (run["server_us"] + run["process_us"]) * 100
-            for run in runs
-            if run.get("process_us")
-        ]
-        return Spread.of(parts) if parts else None
+        server, process = (sum(run.get(member, 0) for run in runs) for member in ("server_us", "process_us"))
+        return server / (server + process) * 100 if process else None
