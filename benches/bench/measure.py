@@ -13,8 +13,8 @@ from typing import Any, Sequence
 
 from . import counts
 from .cells import FREE, PINNED, Cell
-from .clients import BY_NAME, environment
-from .process import Server, run, time_start
+from .clients import BY_NAME, PEER, environment
+from .process import Server, Unable, run, time_start
 from .results import Results
 from .text import duration
 
@@ -33,6 +33,10 @@ class Progress:
         """What is under way, on a terminal only."""
         if self._is_terminal:
             print(f"\r\033[K[{self._done + 1:3}/{self._cells}] {text}", end="", flush=True)
+
+    def note(self, text: str) -> None:
+        start = "\r\033[K" if self._is_terminal else ""
+        print(f"{start}          {text}", flush=True)
 
     def done(self, text: str, expected: float) -> None:
         self._done += 1
@@ -97,12 +101,22 @@ class Measuring:
         results.begin(cell)
         clients = self.clients_of(cell)
         for number in range(self.rounds_of(cell)):
+            if not clients:
+                break
             # Nobody is always first, when the machine has just rested.
             turn = number % len(clients)
             for client in clients[turn:] + clients[:turn]:
-                for mode in cell.modes:
-                    progress.within(f"{cell.name}: round {number + 1}, {client}, {mode}")
-                    results.add(cell.name, client, mode, self._run(cell, client, mode))
+                try:
+                    for mode in cell.modes:
+                        progress.within(f"{cell.name}: round {number + 1}, {client}, {mode}")
+                        results.add(cell.name, client, mode, self._run(cell, client, mode))
+                except Unable as unable:
+                    # A peer may lack something, but not in one round and have it in another.
+                    if BY_NAME[client].role != PEER or results.has(cell.name, client):
+                        raise
+                    progress.note(f"{cell.name}: without {client}: {unable.reason}")
+                    results.leave_out(cell.name, client, unable.reason)
+                    clients = [other for other in clients if other != client]
 
     def _run(self, cell: Cell, client: str, mode: str) -> dict[str, Any]:
         server = self._servers[mode]

@@ -22,6 +22,8 @@ PROCESSOR = "0"
 #: A run that takes longer hangs.
 DEADLINE = 120.0
 _SERVER_DEADLINE = 10.0
+#: The status with which a client ends that cannot do what it is asked for; it says why on stderr.
+UNABLE = 2
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 #: What a client says of each operation, beside what it may say more.
@@ -42,6 +44,14 @@ _POSITIVE = ("count", "wall_us", "p50_us", "p99_us", "threads")
 
 class Failed(Exception):
     """A program did not do what was agreed; the text says which, and how."""
+
+
+class Unable(Failed):
+    """A client says that it cannot do what it was asked for."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -198,6 +208,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _check_end(command: Sequence[str], status: int, out: bytes, err: bytes) -> None:
+    if status == UNABLE and err.strip():
+        raise Unable(err.decode(errors="replace").strip())
     if status != 0:
         said = (err or out).decode(errors="replace").strip()[-2000:]
         raise Failed(f"{_words(command)}: exit status {status}: {said or 'it said nothing'}")

@@ -66,6 +66,7 @@ def markdown(results: Results) -> str:
         _section("Idle clients", _IDLE, idle(results)),
         _section("Memory", _MEMORY, memory(results)),
         _section("The Python package", _PYTHON, python(results)),
+        _section("What peers cannot do", _LEFT_OUT, left_out(results)),
         _details("All clients, processor time", everybody(results, CPU, PINNED)),
         _details("All clients, time", everybody(results, WALL, FREE)),
         _details("The server's share of the processor time, per cent", shares(results)),
@@ -91,6 +92,9 @@ _QUEUE = (
 _IDLE = f"Clients in one process, connected and idle, with a heartbeat each second, watched for {IDLE_SECONDS} s."
 _MEMORY = f"What the process grows by at its peak, with `send_limit` and `receive_limit` at {MEMORY_LIMIT // MIB} MiB."
 _PYTHON = "Microseconds of processor time for each message by websocket, as above. `×` is python-socketio's to ours."
+
+
+_LEFT_OUT = "Cells that a peer has no part in, and why."
 
 
 def _section(title: str, text: str, content: str) -> str:
@@ -338,6 +342,16 @@ def python(results: Results) -> str:
         "×",
     )
     return table(head, lines) if lines else ""
+
+
+def left_out(results: Results) -> str:
+    """Each reason once, with all cells that it holds for."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell in results.cells:
+        for client, reason in results.left_out(cell).items():
+            found.setdefault((client, reason), []).append(f"`{cell}`")
+    lines = [(_name(client), reason, ", ".join(cells)) for (client, reason), cells in found.items()]
+    return table(("peer", "reason", "cells"), lines, left=3) if lines else ""
 
 
 def everybody(results: Results, metric: Metric, mode: str) -> str:

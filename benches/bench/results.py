@@ -100,11 +100,23 @@ class Results:
             "operation": cell.operation,
             "keys": dict(cell.keys),
             "clients": {},
+            "left_out": {},
         }
 
     def add(self, cell: str, client: str, mode: str, run: dict[str, Any]) -> None:
         """Adds one round. Rounds come in the order in which they were run, for every client alike."""
         self.content["cells"][cell]["clients"].setdefault(client, {}).setdefault(mode, []).append(run)
+
+    def leave_out(self, cell: str, client: str, reason: str) -> None:
+        """Keeps why a client has no part in a cell."""
+        self.content["cells"][cell]["left_out"][client] = reason
+
+    def left_out(self, cell: str) -> dict[str, str]:
+        return self.content["cells"][cell]["left_out"]
+
+    def has(self, cell: str, client: str) -> bool:
+        """Whether anything of this client in this cell was measured."""
+        return client in self.clients(cell)
 
     def title(self, cell: str) -> str:
         return self.content["cells"][cell]["title"]
@@ -150,5 +162,7 @@ class Results:
         """The server's part of the processor time of both, in per cent. Of all rounds together: the
         system tells it in hundredths of a second."""
         runs = self.runs(cell, client, PINNED) or self.runs(cell, client, FREE)
-        server, process = (sum(run.get(member, 0) for run in runs) for member in ("server_us", "process_us"))
+        server, process = (
+            sum(run.get(member, 0) for run in runs) for member in ("server_us", "process_us")
+        )
         return server / (server + process) * 100 if process else None

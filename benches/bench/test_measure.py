@@ -38,9 +38,14 @@ class Rounds(unittest.TestCase):
         self.server.write_text(SERVER)
         self.server.chmod(0o755)
         self.client.write_text(CLIENT)
+        roles = {
+            "sio": clients.OURS,
+            "limit": clients.LIMIT,
+            "socket.io-client": clients.PEER,
+            "rust_socketio": clients.PEER,
+        }
         pretended = {
-            name: clients.Client(name, name, clients.PEER, self.command(name))
-            for name in ("sio", "limit", "socket.io-client")
+            name: clients.Client(name, name, role, self.command(name)) for name, role in roles.items()
         }
         patch = mock.patch.object(measure, "BY_NAME", pretended)
         patch.start()
@@ -123,6 +128,29 @@ class Rounds(unittest.TestCase):
         self.client.write_text(CLIENT.replace('"cpu_us": 20, ', ""))
         with self.assertRaises(Failed):
             self.measure(self.cell())
+
+    def test_what_a_peer_says_it_cannot_do_is_left_out_and_told(self):
+        self.client.write_text(
+            f"import sys\nif 'rust' in sys.argv[1]: sys.exit(print('no', file=sys.stderr) or 2)\n{CLIENT}"
+        )
+        results, runs = self.measure(
+            self.cell(clients=("sio", "rust_socketio")), chosen=("sio", "rust_socketio")
+        )
+        self.assertEqual(results.left_out("receive/x"), {"rust_socketio": "no"})
+        self.assertEqual(results.clients("receive/x"), ["sio"])
+        self.assertEqual(len(runs), 4)
+        self.assertIn("receive/x: without rust_socketio: no", self.said.getvalue())
+
+    def test_ours_can_do_all(self):
+        self.client.write_text("import sys\nsys.exit(print('no', file=sys.stderr) or 2)\n")
+        with self.assertRaises(Failed):
+            self.measure(self.cell(clients=("sio",)))
+
+    def test_a_peer_that_gives_up_amid_the_rounds_ends_it(self):
+        once = "import os, sys\nif os.path.exists(sys.argv[2]): sys.exit(print('no', file=sys.stderr) or 2)\n"
+        self.client.write_text(once + CLIENT)
+        with self.assertRaises(Failed):
+            self.measure(self.cell(clients=("rust_socketio",)), chosen=("rust_socketio",))
 
     def test_to_measure_nothing_is_an_error(self):
         with self.assertRaises(ValueError):
