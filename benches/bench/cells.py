@@ -86,12 +86,18 @@ def _throughput(
             f"{verb} {payload_title(kind, count)}",
             operation,
             port,
-            clients + also,
+            _with_this_payload(clients, transport, count) + also,
             modes,
             {"transport": transport, "kind": kind, "bytes": count},
         )
         for kind, count in PAYLOADS
     ]
+
+
+def _with_this_payload(clients: tuple[str, ...], transport: str, count: int) -> tuple[str, ...]:
+    """Large events by polling take the Python programs so long that it would be most of all."""
+    is_long = transport == "polling" and count > KIB
+    return tuple(name for name in clients if not (is_long and name in _PYTHON))
 
 
 def _calls(transport: str, open_calls: int) -> Cell:
@@ -119,7 +125,10 @@ def _sleepers(threads: int) -> Cell:
 
 
 def _drain(queued: int) -> Cell:
-    clients = ("sio", *_PYTHON) if queued <= 100_000 else ("sio", "sio-python")
+    # Of many events the blocking client of python-socketio takes half a minute to take in.
+    clients = {1_000: ("sio", *_PYTHON), 10_000: ("sio", *_PYTHON), 100_000: ("sio", *_ASYNC)}.get(
+        queued, ("sio",)
+    )
     keys = {"transport": "websocket", "kind": "text", "bytes": 64}
     return Cell(
         f"drain/{queued}", f"{queued:,} queued", "drain", "plain", clients, (PINNED,), keys, count=queued
@@ -155,12 +164,20 @@ def _start(transport: str) -> Cell:
 
 def _idle(transport: str, crowd: int, thread: str | None = None) -> Cell:
     keys: dict[str, object] = {"transport": transport, "clients": crowd, "seconds": IDLE_SECONDS}
-    clients: tuple[str, ...] = ("sio", *PEERS)
     name, title = f"idle/{transport}/{crowd}", f"{crowd:,} idle, {_by(transport)}"
+    clients = ("sio", *_idle_peers(transport, crowd)) if thread is None else ("sio",)
     if thread is not None:
-        keys["thread"], clients = thread, ("sio",)
+        keys["thread"] = thread
         name, title = f"{name}/{thread}", f"{title}, one thread for all"
     return Cell(name, title, "idle", "heartbeat", clients, (FREE,), keys, rounds=2)
+
+
+def _idle_peers(transport: str, crowd: int) -> tuple[str, ...]:
+    """With one client it is the rest of the program that is seen; and a thousand of some, one after
+    another, take most of a minute."""
+    if crowd == 1 or (crowd == CROWDS[-1] and transport == "polling"):
+        return ()
+    return tuple(peer for peer in PEERS if crowd < CROWDS[-1] or not peer.startswith("rust_socketio"))
 
 
 def _memory(way: str) -> Cell:
@@ -187,8 +204,10 @@ def every(has_thread_option: bool) -> list[Cell]:
         cells += [_calls(transport, 1), _calls(transport, 64)]
     cells += [_sleepers(threads) for threads in SLEEPERS]
     cells += [_drain(queued) for queued in QUEUES]
+    # Of python-socketio the better one is enough.
+    peers = tuple(peer for peer in PEERS if peer not in _ONE_BY_ONE)
     for operation in ("recv", "emit"):
-        cells += _throughput(operation, "tls", "tls", "websocket", ("sio", *PEERS), (PINNED,))
+        cells += _throughput(operation, "tls", "tls", "websocket", ("sio", *peers), (PINNED,))
     cells += [_connect(transport) for transport in ("websocket", "polling", "upgrade")]
     cells += [_start(transport) for transport in ("websocket", "polling")]
     for transport in ("websocket", "polling"):

@@ -106,15 +106,8 @@ def _throughput_line(results: Results, verb: str, kind: str, family: Sequence[st
 
 def memory(results: Results) -> str | None:
     """The peak of a process's memory by the number of events that wait in it."""
-    lines = []
-    for client in ("sio", "sio-python", "python-socketio"):
-        points = []
-        for queued in QUEUES:
-            peak = results.spread(f"drain/{queued}", client, PEAK_MIB)
-            if peak:
-                points.append((float(queued), peak.median))
-        if points:
-            lines.append(Line(BY_NAME[client].label, _LOOKS[client], points))
+    found = [_memory_line(results, family) for family in _FAMILIES if family != ("limit",)]
+    lines = [line for line in found if line]
     if not lines:
         return None
     payload = [(float(queued), queued * 64 / (1 << 20)) for queued in QUEUES]
@@ -132,6 +125,19 @@ def memory(results: Results) -> str | None:
     _panel(page, frame, "", x, y, [(queued, f"{queued:,}") for queued in QUEUES], _mebibytes)
     _lines(page, frame, lines, x, y)
     return page.svg()
+
+
+def _memory_line(results: Results, family: Sequence[str]) -> Line | None:
+    found = []
+    for client in family:
+        points = []
+        for queued in QUEUES:
+            peak = results.spread(f"drain/{queued}", client, PEAK_MIB)
+            if peak:
+                points.append((float(queued), peak.median))
+        if points:
+            found.append(Line(BY_NAME[client].label, _LOOKS[client], points))
+    return max(found, key=lambda line: len(line.points), default=None)
 
 
 def round_trips(results: Results) -> str | None:

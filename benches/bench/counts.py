@@ -8,55 +8,59 @@ from __future__ import annotations
 from .cells import Cell
 
 #: How long the measured part of a run should be, in seconds.
-USUAL, QUICK = 0.3, 0.08
+USUAL, QUICK = 0.25, 0.05
 #: What goes over the wire in one run, at most; the server holds none of it twice.
 MOST_BYTES = 2 << 30
 
 # Microseconds for a message, and nanoseconds for each of its bytes, by kind.
 _Costs = dict[str, tuple[float, dict[str, float]]]
 _RECV: _Costs = {
-    "limit": (0.05, {"text": 0.25, "binary": 0.25}),
-    "limit-count": (0.04, {"text": 0.15, "binary": 0.15}),
-    "sio": (0.2, {"text": 1.1, "binary": 0.3}),
-    "socket.io-client": (4, {"text": 12, "binary": 1}),
-    "rust_socketio": (12, {"text": 15, "binary": 3}),
-    "rust_socketio-async": (8, {"text": 15, "binary": 3}),
-    "python-socketio": (60, {"text": 20, "binary": 4}),
-    "python-socketio-async": (40, {"text": 20, "binary": 4}),
-    "sio-python": (4, {"text": 12, "binary": 1}),
-    "sio-python-async": (5, {"text": 12, "binary": 1}),
+    "limit": (0.05, {"text": 0.35, "binary": 0.25}),
+    "limit-count": (0.03, {"text": 0.2, "binary": 0.15}),
+    "sio": (0.3, {"text": 1.7, "binary": 0.3}),
+    "socket.io-client": (8, {"text": 23, "binary": 2}),
+    "rust_socketio": (3, {"text": 30, "binary": 3}),
+    "rust_socketio-async": (4, {"text": 30, "binary": 3}),
+    "python-socketio": (200, {"text": 300, "binary": 10}),
+    "python-socketio-async": (100, {"text": 80, "binary": 4}),
+    "sio-python": (6, {"text": 35, "binary": 1}),
+    "sio-python-async": (6, {"text": 35, "binary": 1}),
 }
 _EMIT: _Costs = {
-    "limit": (0.04, {"text": 0.4, "binary": 0.4}),
-    "sio": (0.2, {"text": 1.2, "binary": 0.6}),
-    "socket.io-client": (6, {"text": 10, "binary": 3}),
-    "rust_socketio": (30, {"text": 15, "binary": 5}),
-    "rust_socketio-async": (20, {"text": 15, "binary": 5}),
-    "python-socketio": (60, {"text": 25, "binary": 5}),
-    "python-socketio-async": (60, {"text": 25, "binary": 5}),
-    "sio-python": (6, {"text": 15, "binary": 1}),
-    "sio-python-async": (6, {"text": 15, "binary": 1}),
+    "limit": (0.04, {"text": 0.25, "binary": 0.25}),
+    "sio": (0.3, {"text": 1.8, "binary": 0.6}),
+    "socket.io-client": (15, {"text": 24, "binary": 1.5}),
+    "rust_socketio": (4, {"text": 26, "binary": 1}),
+    "rust_socketio-async": (3, {"text": 18, "binary": 1}),
+    "python-socketio": (70, {"text": 170, "binary": 10}),
+    "python-socketio-async": (45, {"text": 150, "binary": 3}),
+    "sio-python": (4, {"text": 40, "binary": 0.7}),
+    "sio-python-async": (7, {"text": 40, "binary": 0.7}),
 }
+# Microseconds for a call: one open by websocket, one by polling, many open by either.
 _CALL = {
-    "limit": 15,
-    "sio": 25,
-    "socket.io-client": 80,
-    "rust_socketio": 200,
-    "rust_socketio-async": 100,
-    "python-socketio": 300,
-    "python-socketio-async": 250,
-    "sio-python": 60,
-    "sio-python-async": 100,
+    "limit": (10, 30, 0.4),
+    "sio": (28, 120, 2),
+    "socket.io-client": (200, 1500, 35),
+    "rust_socketio": (25, 190, 25),
+    "rust_socketio-async": (20, 170, 25),
+    "python-socketio": (350, 5000, 300),
+    "python-socketio-async": (340, 1300, 300),
+    "sio-python": (65, 150, 25),
+    "sio-python-async": (80, 270, 25),
 }
 #: By polling every message is more text, and base64 if it is binary.
 _POLLING = 2
+#: To begin with, a runtime compiles, and fills its caches.
+_BEGIN = {"socket.io-client": 0.15, "python-socketio": 0.3, "python-socketio-async": 0.3}
+_BEGIN_PYTHON, _BEGIN_OTHER = 0.12, 0.02
 _CONNECT = {
     "sio": 400,
     "socket.io-client": 1500,
-    "rust_socketio": 2000,
-    "rust_socketio-async": 2000,
-    "python-socketio": 5000,
-    "python-socketio-async": 5000,
+    "rust_socketio": 20000,
+    "rust_socketio-async": 20000,
+    "python-socketio": 6000,
+    "python-socketio-async": 4000,
     "sio-python": 800,
     "sio-python-async": 800,
 }
@@ -64,7 +68,8 @@ _CONNECT = {
 _FEWEST, _FEWEST_TIMED = 10, 100
 #: Processes that are started in one round.
 STARTS, QUICK_STARTS = 5, 2
-_QUICK_QUEUE = 100_000
+#: What a quick look has of queues and of idle clients.
+_QUICK_QUEUE, _QUICK_IDLE = 10_000, "idle/websocket/100"
 
 
 def count(cell: Cell, client: str, quick: bool) -> int | None:
@@ -81,13 +86,10 @@ def count(cell: Cell, client: str, quick: bool) -> int | None:
             cost *= _POLLING
         return _round(min(budget / cost, MOST_BYTES / cell.bytes), _FEWEST)
     if cell.operation == "connect":
-        fewest = 20 if quick else 50
+        fewest = 10 if quick else 20
         return _round(budget / _CONNECT[client], fewest)
-    cost = _CALL[client]
-    if cell.keys.get("transport") == "polling":
-        cost *= 4
-    if int(cell.keys.get("open", 1)) > 1:  # type: ignore[call-overload]
-        cost /= 4
+    is_polling, is_one = cell.keys.get("transport") == "polling", cell.keys.get("open", 1) == 1
+    cost = _CALL[client][2 if not is_one else 1 if is_polling else 0]
     return _round(budget / cost, _FEWEST_TIMED)
 
 
@@ -97,12 +99,14 @@ def starts(quick: bool) -> int:
 
 def is_left_out(cell: Cell, quick: bool) -> bool:
     """What takes too long for a quick look."""
+    if cell.operation == "idle":
+        return quick and cell.name != _QUICK_IDLE
     return quick and cell.count is not None and cell.count > _QUICK_QUEUE
 
 
 def expected_seconds(cell: Cell, client: str, quick: bool) -> float:
     """About how long one run takes, the start of its process included."""
-    begin = 0.15 if "python" in client or client == "socket.io-client" else 0.02
+    begin = _BEGIN.get(client, _BEGIN_PYTHON if "python" in client else _BEGIN_OTHER)
     if cell.operation == "idle":
         crowd = int(cell.keys["clients"])  # type: ignore[call-overload]
         return begin + crowd * _CONNECT[client] * 1e-6 + int(cell.keys["seconds"])  # type: ignore[call-overload]
@@ -111,8 +115,9 @@ def expected_seconds(cell: Cell, client: str, quick: bool) -> float:
     if cell.operation == "start":
         return starts(quick) * begin
     if cell.operation == "drain":
-        return begin + 1.5e-6 * _RECV[client][0] * (cell.count or 0)
-    return begin + 1.5 * (QUICK if quick else USUAL)
+        return begin + 2e-6 * _RECV[client][0] * (cell.count or 0)
+    # A tenth goes before, and the server has its share.
+    return begin + 1.3 * (QUICK if quick else USUAL)
 
 
 def _round(wanted: float, fewest: int) -> int:

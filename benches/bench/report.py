@@ -259,7 +259,7 @@ def connecting(results: Results) -> str:
 
 
 def drained(results: Results) -> str:
-    clients = ("sio", "sio-python", "python-socketio", "python-socketio-async")
+    clients = ("sio", "sio-python", "sio-python-async", "python-socketio", "python-socketio-async")
     lines = []
     for queued in QUEUES:
         cell = f"drain/{queued}"

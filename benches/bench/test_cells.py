@@ -59,6 +59,11 @@ class Counts(unittest.TestCase):
                         # A tenth is for warming up.
                         self.assertGreaterEqual(count, 10, (cell.name, client))
 
+    def test_a_quick_look_has_something_of_everything(self):
+        kept = [cell for cell in EVERY if not counts.is_left_out(cell, quick=True)]
+        self.assertEqual({cell.operation for cell in kept}, {cell.operation for cell in EVERY})
+        self.assertFalse([cell for cell in EVERY if counts.is_left_out(cell, quick=False)])
+
     def test_percentiles_have_enough_calls(self):
         for cell in EVERY:
             if cell.operation in ("call", "sleepers"):
