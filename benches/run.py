@@ -22,6 +22,8 @@ from bench.text import duration
 
 DOCUMENT = TOP / "docs" / "performance.md"
 ROUNDS, QUICK_ROUNDS = 5, 2
+#: A run should be longer, or its ends weigh too much.
+SHORT_US = 20_000
 
 
 def main() -> int:
@@ -105,6 +107,10 @@ def tell(options: argparse.Namespace, results: Results) -> int:
     if options.publish:
         publish.publish(DOCUMENT, text, plots)
         print(f"published in {show(DOCUMENT)}")
+    if not results.is_quick and (short := results.short(SHORT_US)):
+        print(
+            f"too short to say much, bench/counts.py guesses too high: {', '.join(dict.fromkeys(short))}"
+        )
     # Of a run of a part nobody expects all figures.
     is_whole = not (options.cells or options.clients or options.quick)
     found = targets.verdicts(results)

@@ -74,7 +74,7 @@ def markdown(results: Results) -> str:
     return "\n".join(part for part in parts if part)
 
 
-_FIGURES = "`must` has to hold; `goal` is the aim."
+_FIGURES = "`must` has to hold; `goal` is the aim. All are of `sio` by the median, pinned processor time if nothing else is said."
 _PINNED_TEXT = (
     "Microseconds of processor time, user and system, that the client's process needs for each message, with the server on "
     "the same processor. Medians of the rounds, with the lowest and the highest in brackets; ratios are taken round by round."
@@ -137,7 +137,7 @@ def figures(found: Sequence[Verdict]) -> str:
     for verdict in found:
         target = verdict.target
         if verdict.value is None:
-            continue
+            continue  # Not measured: that cell was not chosen.
         sign = "≤" if target.is_limit else "≥"
 
         def bound(value: float | None, holds: bool | None) -> str:
@@ -154,7 +154,20 @@ def figures(found: Sequence[Verdict]) -> str:
                 bound(target.goal, verdict.goal),
             )
         )
-    return table(("cell", "measure", "measured", "must", "goal"), rows, left=2) if rows else ""
+    if not rows:
+        return ""
+    return f"{_reached(found)}\n\n" + table(
+        ("cell", "measure", "measured", "must", "goal"), rows, left=2
+    )
+
+
+def _reached(found: Sequence[Verdict]) -> str:
+    def count(holds: Sequence[bool | None]) -> str:
+        asked = [each for each in holds if each is not None]
+        return f"{sum(asked)} of {len(asked)}"
+
+    musts, goals = (count([getattr(verdict, name) for verdict in found]) for name in ("must", "goal"))
+    return f"{musts} that must hold do, and {goals} goals are reached."
 
 
 def _throughput(way: str) -> list[Row]:

@@ -158,6 +158,17 @@ class Results:
             return None
         return Spread.of(ratios(numerators, denominators))
 
+    def short(self, least_us: float) -> list[str]:
+        """Whose measured part took less than that in a cell, and says little therefore."""
+        return [
+            f"{cell} {client}"
+            for cell in self.cells
+            if self.operation(cell) in ("recv", "emit", "call", "sleepers")
+            for client in self.clients(cell)
+            for mode in (PINNED, FREE)
+            if any(run.get("wall_us", least_us) < least_us for run in self.runs(cell, client, mode))
+        ]
+
     def server_share(self, cell: str, client: str) -> float | None:
         """The server's part of the processor time of both, in per cent. Of all rounds together: the
         system tells it in hundredths of a second."""

@@ -4,7 +4,7 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from bench import charts, made_up, publish, report
+from bench import charts, made_up, publish, report, targets
 from bench.plot import Log, apart, decades_around
 from bench.results import CPU, Results
 
@@ -38,6 +38,19 @@ class Tables(unittest.TestCase):
         found = rows(report.markdown(results), "By websocket: processor time")
         self.assertIn("socket.io-client", found["receive text 64 B"]["best peer"])
         self.assertIn("rust_socketio, async", found["receive text 1 KiB"]["best peer"])
+
+    def test_it_says_how_many_figures_are_reached(self):
+        found = targets.verdicts(WHOLE)
+        must, goal = (sum(bool(getattr(each, name)) for each in found) for name in ("must", "goal"))
+        asked = sum(each.must is not None for each in found)
+        self.assertIn(f"{must} of {asked} that must hold do, and {goal} of ", report.markdown(WHOLE))
+        self.assertLess(must, asked)
+
+    def test_runs_that_are_too_short_are_named(self):
+        results = made_up.results(("receive/websocket/text-64",))
+        self.assertEqual(results.short(1), [])
+        results.runs("receive/websocket/text-64", "limit", "free")[3]["wall_us"] = 0.5
+        self.assertEqual(results.short(1), ["receive/websocket/text-64 limit"])
 
     def test_neither_limit_nor_python_package_is_a_peer(self):
         self.assertEqual(WHOLE.best("receive/websocket/text-64", CPU), "socket.io-client")
