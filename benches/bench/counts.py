@@ -5,7 +5,7 @@ Owns rough guesses of what a message costs. They decide how long a run takes, an
 
 from __future__ import annotations
 
-from .cells import Cell
+from .cells import KIB, Cell
 
 #: How long the measured part of a run should be, in seconds.
 USUAL, QUICK = 0.25, 0.05
@@ -68,8 +68,9 @@ _CONNECT = {
 _FEWEST, _FEWEST_TIMED = 10, 100
 #: Processes that are started in one round.
 STARTS, QUICK_STARTS = 5, 2
-#: What a quick look has of queues and of idle clients.
+#: What a quick look has of queues, of idle clients, and of payloads by polling and over TLS.
 _QUICK_QUEUE, _QUICK_IDLE = 10_000, "idle/websocket/100"
+_QUICK_PAYLOADS = (("text", 64), ("binary", 64 * KIB))
 
 
 def count(cell: Cell, client: str, quick: bool) -> int | None:
@@ -99,9 +100,15 @@ def starts(quick: bool) -> int:
 
 def is_left_out(cell: Cell, quick: bool) -> bool:
     """What takes too long for a quick look."""
+    if not quick:
+        return False
     if cell.operation == "idle":
-        return quick and cell.name != _QUICK_IDLE
-    return quick and cell.count is not None and cell.count > _QUICK_QUEUE
+        return cell.name != _QUICK_IDLE
+    if cell.operation in ("recv", "emit") and (
+        cell.port == "tls" or cell.keys["transport"] == "polling"
+    ):
+        return (cell.kind, cell.bytes) not in _QUICK_PAYLOADS
+    return cell.count is not None and cell.count > _QUICK_QUEUE
 
 
 def expected_seconds(cell: Cell, client: str, quick: bool) -> float:
