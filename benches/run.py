@@ -101,6 +101,9 @@ def tell(options: argparse.Namespace, results: Results) -> int:
         "memory.svg": charts.memory(results),
     }
     plots = {name: svg for name, svg in drawn.items() if svg}
+    for name in drawn:
+        # None is left from a run that had more cells.
+        (OUTPUT / name).unlink(missing_ok=True)
     for name, svg in plots.items():
         (OUTPUT / name).write_text(svg)
     print(f"results.json, table.md and {', '.join(plots) or 'no plot'} are in {show(OUTPUT)}")

@@ -110,9 +110,11 @@ def memory(results: Results) -> str | None:
     lines = [line for line in found if line]
     if not lines:
         return None
-    payload = [(float(queued), queued * 64 / (1 << 20)) for queued in QUEUES]
+    longest = max(line.points[-1][0] for line in lines)
+    payload = [(float(queued), queued * 64 / (1 << 20)) for queued in QUEUES if queued <= longest]
     values = [y for line in lines for _, y in line.points]
-    lines.append(Line("the text alone", "limit", [point for point in payload if point[1] >= 1]))
+    if visible := [point for point in payload if point[1] >= 1]:
+        lines.append(Line("the text alone", "limit", visible))
     page = Page(
         720,
         460,
@@ -159,7 +161,7 @@ def round_trips(results: Results) -> str | None:
     heights = [most[0] * 25 + 92, most[1] * 25 + 92 if most[1] else 0]
     values = [value for _, rows in panels for _, p50, p99 in rows for value in (p50, p99)]
     page = Page(
-        1180,
+        1192,
         _TOP + sum(heights) - 22,
         "Time of a call",
         "Microseconds from the call to its answer: the dot is the median, the line ends at the 99th of a hundred; left is better",
@@ -182,7 +184,7 @@ def _round_trip_panel(
     for value in x.decades():
         page.line(x(value), frame.top, x(value), frame.bottom, "rule")
         page.text(x(value), frame.bottom + 17, _microseconds(value), 11.5, "quiet", "middle")
-    page.text(frame.right + 92, frame.top - 12, "p50 / p99, µs", 11.5, "quiet", "end")
+    page.text(frame.right + 104, frame.top - 12, "p50 / p99, µs", 11.5, "quiet", "end")
     for index, (client, p50, p99) in enumerate(rows):
         look, is_ours = _LOOKS[client], client == "sio"
         y = frame.top + 16 + index * 25
@@ -191,7 +193,7 @@ def _round_trip_panel(
         page.line(x(p50), y, x(p99), y, look, 5 if is_ours else 2.5)
         page.dot(x(p50), y, look, 6.5 if is_ours else 4.5)
         page.text(
-            frame.right + 92,
+            frame.right + 104,
             y + 4.3,
             f"{number(p50)} / {number(p99)}",
             12,

@@ -87,7 +87,7 @@ _CONNECTING = (
 )
 _QUEUE = (
     "Events of 64 bytes that have all arrived before the first is received: what each costs then, and the memory for it. The "
-    "peak is that of the whole process."
+    "peak is that of the whole process. python-socketio has parsed an event before it waits, the others parse as they take it."
 )
 _IDLE = f"Clients in one process, connected and idle, with a heartbeat each second, watched for {IDLE_SECONDS} s."
 _MEMORY = f"What the process grows by at its peak, with `send_limit` and `receive_limit` at {MEMORY_LIMIT // MIB} MiB."
@@ -362,6 +362,8 @@ def left_out(results: Results) -> str:
     found: dict[tuple[str, str], list[str]] = {}
     for cell in results.cells:
         for client, reason in results.left_out(cell).items():
+            # A program that says who it is says it once.
+            reason = reason.removeprefix(f"{_name(client).split(',')[0]}: ")
             found.setdefault((client, reason), []).append(f"`{cell}`")
     lines = [(_name(client), reason, ", ".join(cells)) for (client, reason), cells in found.items()]
     return table(("peer", "reason", "cells"), lines, left=3) if lines else ""
