@@ -125,7 +125,7 @@ def _sleepers(threads: int) -> Cell:
 
 
 def _drain(queued: int) -> Cell:
-    # Of many events the blocking client of python-socketio takes half a minute to take in.
+    # The blocking client of python-socketio would take in a hundred thousand for half a minute.
     clients = {1_000: ("sio", *_PYTHON), 10_000: ("sio", *_PYTHON), 100_000: ("sio", *_ASYNC)}.get(
         queued, ("sio",)
     )
