@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
 MAKE=${MAKE:-make}
-STEPS=11
+STEPS=12
 
 output=$(mktemp "${TMPDIR:-/tmp}/sio-test.XXXXXX")
 trap 'rm -f "$output" "$output.status"' EXIT
@@ -40,6 +40,7 @@ step "install" sh tests/install.sh
 step "examples in C" sh tests/examples.sh
 step "programs of the README" sh tests/readme.sh
 step "Python package" sh tests/python.sh
+step "benchmark" sh tests/bench.sh
 step "demo" sh tests/demo.sh
 
 # Both cargo ("test result: ok. 5 passed; 0 failed; 0 ignored") and the scripts ("install: 5 passed, 0
