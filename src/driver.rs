@@ -153,16 +153,19 @@ impl<'a> Driver<'a> {
         let plan = self.shared.with(|core, effects| {
             let plan = core.turn(prepare, now, effects);
             if let Some(Road::Open(link)) = main {
-                if plan.rest {
-                    link.rest();
-                }
                 link.fill(core);
             }
             plan
         });
         let plan = plan.ok()?;
-        if let (true, Some(polling)) = (plan.rest, &self.polling) {
-            polling.rest();
+        if plan.rest {
+            // Without the lock, since memory goes back to the system.
+            if let Some(Road::Open(link)) = &mut self.main {
+                link.rest();
+            }
+            if let Some(polling) = &self.polling {
+                polling.rest();
+            }
         }
         let due = match plan.deadline {
             Some(deadline) => deadline.saturating_sub(now),

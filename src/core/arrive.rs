@@ -125,9 +125,14 @@ impl Core {
     }
 
     /// Whether receivers are to be woken even if more follows at once: somebody has to make room, or
-    /// so much is there that a wake is little beside it.
-    pub fn must_announce(&self) -> bool {
-        self.unannounced >= WORTH_A_WAKE || self.must_pause()
+    /// so much is there that a wake is little beside it, or a function of the program's that runs now may
+    /// wait for them.
+    pub fn must_announce(&self, fx: &Effects<'_>) -> bool {
+        self.unannounced >= WORTH_A_WAKE
+            || self.must_pause()
+            || self.inbox.cost() >= self.in_force.receive_limit / 2
+            || self.readiness.is_asked_for()
+            || fx.has_lines()
     }
 
     /// Takes the oldest event.

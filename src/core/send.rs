@@ -143,7 +143,9 @@ impl Core {
     ) {
         self.push(sending, Role::Event, connected);
         self.start_writing(now, fx);
-        self.yield_at_times(fx);
+        if connected {
+            self.yield_at_times(fx);
+        }
     }
 
     /// A program that emits faster than is written lets the driver run now and then. Where both share

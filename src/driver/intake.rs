@@ -119,7 +119,7 @@ impl Intake {
                 let go_on = take_in(core, effects);
                 // Once for all that is there: a thread that is woken for the first of many only
                 // takes the processor, or the lock, from who brings the rest.
-                if !go_on && (follows != Follows::More || core.must_announce()) {
+                if !go_on && (follows != Follows::More || core.must_announce(effects)) {
                     core.announce(effects);
                 }
                 go_on

@@ -63,6 +63,11 @@ impl<'a> Effects<'a> {
         }
     }
 
+    /// Whether something will be logged, which the program's function may be called for.
+    pub fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
     /// Does it all. Nothing may be locked.
     #[inline]
     pub fn run(self, shared: &Shared) {

@@ -229,8 +229,11 @@ impl Arrived {
 
     /// For a connection that is quiet: gives back what only a busy one needs.
     pub(in crate::net) fn rest(&mut self) {
-        if self.is_empty() && self.bytes.len() > FIRST_SPACE {
-            *self = Self::default();
+        if self.is_empty() {
+            self.is_busy = false;
+            if self.bytes.len() > FIRST_SPACE {
+                *self = Self::default();
+            }
         }
     }
 
