@@ -7,22 +7,22 @@ import sys
 
 # What locks.rs has in place of std's.
 SEEN = {"Mutex", "MutexGuard", "Condvar"}
-USE = re.compile(r"use std::sync::(?:\{([^}]*)\}|(\w+));")
+USE = re.compile(r"(pub |)use std::sync::(?:\{([^}]*)\}|(\w+));")
 changed = 0
 
 
 def seen(match: re.Match) -> str:
     """The same names, each from where it is to come from."""
     global changed
-    names = [name.strip() for name in (match[1] or match[2]).split(",") if name.strip()]
+    names = [name.strip() for name in (match[2] or match[3]).split(",") if name.strip()]
     ours = [name for name in names if name in SEEN]
     if not ours:
         return match[0]
     changed += 1
     rest = [name for name in names if name not in SEEN]
-    uses = [f"use crate::seen::{{{', '.join(ours)}}};"]
+    uses = [f"{match[1]}use crate::seen::{{{', '.join(ours)}}};"]
     if rest:
-        uses.insert(0, f"use std::sync::{{{', '.join(rest)}}};")
+        uses.insert(0, f"{match[1]}use std::sync::{{{', '.join(rest)}}};")
     return "\n".join(uses)
 
 
