@@ -14,6 +14,7 @@ use crate::packet::socket::BlockLayout;
 use crate::session::{Parcel, Part, Text};
 
 mod results;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -61,9 +62,6 @@ const FIRST_CHUNK: usize = 512;
 
 const OWN_BLOCK: usize = CHUNK / 2;
 
-/// Buffers of one event for which a table is kept in the chunk.
-const MOST_WITHIN: usize = 256;
-
 /// Entries for which an empty queue keeps room.
 const ENTRIES_KEPT: usize = 16 * 1024;
 const ENTRIES_AT_REST: usize = 16;
@@ -103,7 +101,7 @@ enum Extra {
 impl Entry {
     /// Bytes that it takes in the chunk.
     fn in_chunk(&self) -> usize {
-        self.size as usize + table_len(self.within)
+        self.size as usize + table::len(self.within)
     }
 
     /// Bytes of text and buffers.
@@ -244,8 +242,8 @@ impl Inbox {
             Parcel::Assembled { block, layout, parts }
                 if block.len() < OWN_BLOCK && layout.name_start == 0 =>
             {
-                let within = few_within(parts);
-                let chunk = self.chunk_with_room(block.len() + table_len(within));
+                let within = table::count(parts);
+                let chunk = self.chunk_with_room(block.len() + table::len(within));
                 chunk.extend_from_slice(block);
                 let extra = match within {
                     0 => {
@@ -253,7 +251,7 @@ impl Inbox {
                         Some(Box::new(Extra::InChunk { args_len: layout.args_len, parts }))
                     }
                     _ => {
-                        write_table(chunk, layout.args_len, parts);
+                        table::write(chunk, layout.args_len, parts);
                         None
                     }
                 };
@@ -318,7 +316,7 @@ impl Inbox {
         let Some(extra) = entry.extra else {
             if entry.within > 0 {
                 let (bytes, (args_len, parts)) =
-                    self.consume(size, table_len(entry.within), read_table);
+                    self.consume(size, table::len(entry.within), table::read);
                 let block = Block { bytes, layout: layout(name_len, args_len), parts: Some(parts) };
                 return Message::event(block, answer);
             }
@@ -442,41 +440,6 @@ impl Inbox {
             return taken;
         }
     }
-}
-
-/// How many buffers there are, if all stand in the block and are few enough for a table of them; else
-/// 0.
-fn few_within(parts: &[Part]) -> u16 {
-    let all = parts.iter().all(|part| matches!(part, Part::Within { .. }));
-    if all && parts.len() <= MOST_WITHIN { parts.len() as u16 } else { 0 }
-}
-
-/// Bytes of the table of so many buffers.
-fn table_len(within: u16) -> usize {
-    if within == 0 { 0 } else { 4 + 8 * usize::from(within) }
-}
-
-/// Appends the length of the arguments, and where each buffer begins and how long it is. All of it is
-/// within a chunk, so that four bytes are enough.
-fn write_table(chunk: &mut Vec<u8>, args_len: usize, parts: &[Part]) {
-    let mut number = |number: usize| chunk.extend_from_slice(&(number as u32).to_le_bytes());
-    number(args_len);
-    for part in parts {
-        if let Part::Within { start, len } = part {
-            number(*start);
-            number(*len);
-        }
-    }
-}
-
-fn read_table(table: &[u8]) -> (usize, Box<[Part]>) {
-    let (words, _) = table.as_chunks::<4>();
-    let number = |word: &[u8; 4]| u32::from_le_bytes(*word) as usize;
-    let args_len = words.first().map_or(0, number);
-    let (places, _) = words.get(1..).unwrap_or_default().as_chunks::<2>();
-    let part =
-        |[start, len]: &[[u8; 4]; 2]| Part::Within { start: number(start), len: number(len) };
-    (args_len, places.iter().map(part).collect())
 }
 
 impl Block {

@@ -72,17 +72,7 @@ def run(
         command = ["taskset", "-c", PROCESSOR, *command]
     before = _children()
     begun = time.perf_counter()
-    try:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(env),
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise Failed(f"{_words(command)}: {error}") from None
+    child = _started(command, env)
     try:
         out, err = child.communicate(timeout=DEADLINE)
     except subprocess.TimeoutExpired:
@@ -98,17 +88,7 @@ def run(
 def time_start(command: Sequence[str], env: Mapping[str, str]) -> float:
     """Microseconds from before the process is started to its line."""
     begun = time.perf_counter()
-    try:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(env),
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise Failed(f"{_words(command)}: {error}") from None
+    child = _started(command, env)
     try:
         assert child.stdout is not None
         ready = select.select([child.stdout], [], [], DEADLINE)[0]
@@ -196,6 +176,20 @@ class Server:
             raise Failed(f"{_words(self._command)}: it does not end with its stdin") from None
         finally:
             _end(self._child)
+
+
+def _started(command: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Failed(f"{_words(command)}: {error}") from None
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
